@@ -1,0 +1,25 @@
+// The client port's HTTP side in one function: which of gateway, probes, /version, /metrics and /whitewater/members a
+// request is for. Called by the server's connection loops on the reactor's thread; pure. It answers what needs no
+// state; everything else comes back as a value for the server to do.
+#pragma once
+
+#include <string_view>
+#include <variant>
+
+#include "api/health.hpp"
+#include "api/http_answer.hpp"
+#include "api/json_gateway.hpp"
+
+namespace whitewater::api {
+
+struct MetricsPage {};      // answer with answer_metrics(registry.expose())
+struct MemberTablePage {};  // answer with answer_member_table(encode_member_table(rows))
+using Route = std::variant<Call, Probe, MetricsPage, MemberTablePage, HttpAnswer>;
+
+[[nodiscard]] Route route(std::string_view method, std::string_view target, std::string_view body,
+                          std::string_view whitewater_version);
+
+[[nodiscard]] HttpAnswer answer_metrics(std::string exposition);
+[[nodiscard]] HttpAnswer answer_member_table(std::string table);
+
+}  // namespace whitewater::api

@@ -1,0 +1,124 @@
+// The metrics of a member by name: etcd's families where their meaning is kept (etcd-v3-api §2.6: the dashboard and
+// alert set), our own under "whitewater_". Owned by the server and made once; the handles are plain references for the
+// hot path. Used on the reactor's thread. Whoever knows a gauge's value registers the callback: the setters below say
+// which.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "api/errors.hpp"
+#include "api/metrics.hpp"
+
+namespace whitewater::api {
+
+// The way of one write through a member, as timestamps that the server takes; each is a label of one histogram.
+enum class Stage : std::uint8_t {
+  accept,     // first byte of the request to parsed
+  queue,      // parsed to handed to the core
+  log_write,  // handed to the log to durable here
+  replicate,  // sent to the first acknowledgement that completes a quorum
+  commit,     // handed to the core to committed
+  apply,      // committed to applied
+  reply,      // applied to the answer's last byte handed to the socket
+};
+inline constexpr std::size_t stage_count = 7;
+[[nodiscard]] std::string_view describe(Stage stage);
+
+// One RPC method, whichever way it came in (etcd counts the gateway's calls as gRPC calls too).
+struct MethodMetrics {
+  Counter* started = nullptr;
+  std::array<Counter*, grpc_code_count> handled{};  // by GrpcCode; made at the first use of each
+};
+
+// What the server reads at each scrape. Filled by one callback so that every family shows the same moment.
+struct ServerSnapshot {
+  bool has_leader = false;
+  bool is_leader = false;
+  bool is_learner = false;
+  std::uint64_t leader_changes = 0;
+  std::uint64_t proposals_committed = 0;  // the commit index, as in etcd
+  std::uint64_t proposals_applied = 0;    // the applied index
+  std::uint64_t proposals_pending = 0;
+  std::uint64_t proposals_failed = 0;
+  std::uint64_t read_indexes_failed = 0;
+  std::uint64_t term = 0;
+  std::uint64_t heartbeat_send_failures = 0;
+  std::int64_t quota_bytes = 0;
+  std::int64_t db_size_bytes = 0;
+  std::int64_t db_size_in_use_bytes = 0;
+  std::int64_t current_revision = 0;
+  std::int64_t compact_revision = 0;
+  std::uint64_t keys = 0;
+  std::uint64_t puts = 0;
+  std::uint64_t deletes = 0;
+  std::uint64_t ranges = 0;
+  std::uint64_t txns = 0;
+  std::uint64_t put_bytes = 0;
+  std::uint64_t log_bytes_written = 0;
+  std::uint64_t log_batches = 0;
+  std::uint64_t log_entries = 0;
+  double cpu_seconds = 0;
+  std::uint64_t resident_bytes = 0;
+  std::uint64_t virtual_bytes = 0;
+  std::uint64_t open_fds = 0;
+  std::uint64_t max_fds = 0;
+  double start_time_seconds = 0;  // Unix time
+};
+
+// Constant facts, shown as gauges of value 1.
+struct ServerFacts {
+  std::string member_id_hex;
+  std::string whitewater_version;
+  std::string reactor;
+  std::string log_strategy;
+};
+
+class ServerMetrics {
+ public:
+  // `read` is called once per scrape, on the thread that calls expose().
+  ServerMetrics(Registry& registry, const ServerFacts& facts, std::function<ServerSnapshot()> read);
+
+  // On every request: started first, handled with its outcome. `rpc` is rpc_name()'s "/service/Method".
+  void on_started(std::string_view rpc);
+  void on_handled(std::string_view rpc, GrpcCode code);
+
+  Histogram& stage(Stage stage) { return *stages_[static_cast<std::size_t>(stage)]; }
+
+  // Peers, by the id in hexadecimal; the references live as long as the registry.
+  Counter& peer_sent_bytes(std::string_view to);
+  Counter& peer_received_bytes(std::string_view from);
+  Counter& peer_sent_failures(std::string_view to);
+  Counter& peer_received_failures(std::string_view from);
+  Histogram& peer_round_trip(std::string_view to);
+
+  Histogram& request_duration(std::string_view rpc);  // seconds, from accept to reply
+
+  // Handles of the hot path.
+  Histogram& log_sync;         // etcd_disk_wal_fsync_duration_seconds: one durable write of the log
+  Histogram& backend_commit;   // etcd_disk_backend_commit_duration_seconds: one write batch of the store
+  Histogram& apply;            // etcd_server_apply... of one batch, own name
+  Histogram& batch_entries;    // entries per log batch
+  Counter& client_sent_bytes;  // etcd_network_client_grpc_sent_bytes_total
+  Counter& client_received_bytes;
+  Counter& health_success;
+  Counter& health_failures;
+  Counter& slow_apply;  // applies over 100 ms
+  Counter& connections_opened;
+  Counter& connections_refused;
+  Gauge& connections;
+  Counter& requests_refused;   // bounded queues full
+  Counter& event_loop_stalls;  // gaps over half the election time-out
+
+ private:
+  MethodMetrics& method(std::string_view rpc);
+
+  Registry& registry_;
+  std::map<std::string, MethodMetrics, std::less<>> methods_;
+  std::array<Histogram*, stage_count> stages_{};
+};
+
+}  // namespace whitewater::api
