@@ -31,7 +31,9 @@ struct Describer {
     return fmt::format("{}Vote {}", m.pre_vote ? "Pre" : "", m.granted ? "granted" : "refused");
   }
   std::string operator()(const TimeoutNow&) const { return "TimeoutNow"; }
-  std::string operator()(const ForwardedProposals& m) const { return fmt::format("Forward count={}", m.proposals.size()); }
+  std::string operator()(const ForwardedProposals& m) const {
+    return fmt::format("Forward count={}", m.proposals.size());
+  }
   std::string operator()(const ForwardRejected& m) const {
     return fmt::format("ForwardRejected count={} reason={}", m.requests.size(),
                        base::make_error_code(m.reason).message());

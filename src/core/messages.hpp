@@ -1,5 +1,5 @@
-// What members say to each other. Any message may be lost, duplicated, delayed without bound or reordered; the core stays
-// safe. The transport drops a message whose sender, receiver or cluster is not the one it was meant for.
+// What members say to each other. Any message may be lost, duplicated, delayed without bound or reordered; the core
+// stays safe. The transport drops a message whose sender, receiver or cluster is not the one it was meant for.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ struct AppendRequest {
 // Sent only once what it acknowledges is durable.
 struct AppendResponse {
   bool rejected = false;
-  Index index;       // accepted: everything up to here matches and is durable; rejected: the prev_index that did not match
+  Index index;  // accepted: everything up to here matches and is durable; rejected: the prev_index that did not match
   Index hint_index;  // rejected: the largest index at which the follower could match
   Term hint_term;    // rejected: its term there
 };
@@ -42,8 +42,8 @@ struct HeartbeatResponse {
 };
 
 struct VoteRequest {
-  bool pre_vote = false;     // thesis §9.6: asks without raising anybody's term
-  bool transfer = false;     // the old leader asked for it: stickiness does not apply (thesis §4.2.3)
+  bool pre_vote = false;  // thesis §9.6: asks without raising anybody's term
+  bool transfer = false;  // the old leader asked for it: stickiness does not apply (thesis §4.2.3)
   Index last_index;
   Term last_term;
 };
@@ -79,9 +79,8 @@ struct ReadIndexResponse {
   Index index;
 };
 
-using MessageBody =
-    std::variant<AppendRequest, AppendResponse, Heartbeat, HeartbeatResponse, VoteRequest, VoteResponse, TimeoutNow,
-                 ForwardedProposals, ForwardRejected, ReadIndexRequest, ReadIndexResponse>;
+using MessageBody = std::variant<AppendRequest, AppendResponse, Heartbeat, HeartbeatResponse, VoteRequest, VoteResponse,
+                                 TimeoutNow, ForwardedProposals, ForwardRejected, ReadIndexRequest, ReadIndexResponse>;
 
 struct Message {
   NodeId from;

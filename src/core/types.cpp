@@ -106,9 +106,12 @@ base::Result<Configuration> decode_configuration(std::string_view bytes) {
 
 std::string describe(EntryType type) {
   switch (type) {
-    case EntryType::noop: return "noop";
-    case EntryType::configuration: return "configuration";
-    case EntryType::command: return "command";
+    case EntryType::noop:
+      return "noop";
+    case EntryType::configuration:
+      return "configuration";
+    case EntryType::command:
+      return "command";
   }
   return "unknown";
 }

@@ -1,5 +1,5 @@
-// The values that the Raft core, the log and the peer protocol share: entries, hard state, configuration. Plain data; the
-// log (log/record.hpp) and the wire (net/message_codec.hpp) own their encodings.
+// The values that the Raft core, the log and the peer protocol share: entries, hard state, configuration. Plain data;
+// the log (log/record.hpp) and the wire (net/message_codec.hpp) own their encodings.
 #pragma once
 
 #include <cstddef>
@@ -33,8 +33,8 @@ enum class EntryType : std::uint8_t {
   command = 3,        // payload: a command of the state machine, opaque to Raft
 };
 
-// Who proposed an entry: the member that the client talked to and its running number. The member that finds its own id on
-// an applied entry answers its client. {0, 0} for entries that nobody waits for.
+// Who proposed an entry: the member that the client talked to and its running number. The member that finds its own id
+// on an applied entry answers its client. {0, 0} for entries that nobody waits for.
 struct RequestId {
   NodeId node;
   std::uint64_t sequence = 0;  // unique per node over restarts: the incarnation is in the upper 24 bits
@@ -64,7 +64,8 @@ struct Member {
 };
 
 // Who votes. While `outgoing` is not empty the configuration is joint (thesis §4.3): a decision needs a majority of
-// `voters` and a majority of `outgoing`. Every list is sorted by id and holds no id twice; a learner is in neither list of voters.
+// `voters` and a majority of `outgoing`. Every list is sorted by id and holds no id twice; a learner is in neither list
+// of voters.
 struct Configuration {
   std::vector<Member> voters;
   std::vector<Member> outgoing;
@@ -72,7 +73,7 @@ struct Configuration {
   bool operator==(const Configuration&) const = default;
 
   [[nodiscard]] bool is_joint() const { return !outgoing.empty(); }
-  [[nodiscard]] bool is_voter(NodeId id) const;    // in either list of voters
+  [[nodiscard]] bool is_voter(NodeId id) const;  // in either list of voters
   [[nodiscard]] bool is_learner(NodeId id) const;
   [[nodiscard]] bool contains(NodeId id) const;
   [[nodiscard]] const Member* find(NodeId id) const;

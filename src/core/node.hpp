@@ -1,0 +1,225 @@
+// Node: one member's Raft state machine. Pure: every input is a value (time, message, proposal, durable completion),
+// every effect is in the Output that `take_output` returns. Owned by replica::Replica on the reactor's thread; the
+// simulator runs the same code. It does not store, send, apply or wait.
+//
+// The contract of Output, in order:
+//   1. `persist` goes to the log; when it is on stable storage the owner calls on_persisted(token). Tokens complete in
+//   order.
+//   2. `messages` may leave at once, also before the write (a leader's appends travel while its own disk writes).
+//   3. `after_persist` leaves only when everything handed to the log so far is durable: votes and acknowledgements.
+//   4. `committed` is applied in order, exactly once.
+// Sources: Ongaro's thesis, sections named at each function; PreVote §9.6; CheckQuorum §6.2; ReadIndex §6.4.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/rng.hpp"
+#include "base/time.hpp"
+#include "core/log_view.hpp"
+#include "core/messages.hpp"
+#include "core/progress.hpp"
+#include "core/quorum.hpp"
+#include "core/read_index.hpp"
+
+namespace whitewater::core {
+
+enum class Role : std::uint8_t { follower, pre_candidate, candidate, leader };
+[[nodiscard]] std::string describe(Role role);
+
+struct NodeOptions {
+  NodeId id;
+  base::Duration election_timeout = base::milliseconds(1000);  // T: a follower waits between T and 2T
+  base::Duration heartbeat_interval = base::milliseconds(100);
+  WindowLimits window;
+  std::size_t append_bytes_max = 256UL << 10;      // payload of one append message; one larger entry may exceed it
+  std::size_t cache_bytes_max = 64UL << 20;        // entries kept in memory for followers and apply
+  std::size_t uncommitted_bytes_max = 64UL << 20;  // a leader refuses proposals beyond this
+  std::size_t apply_entries_max = 1024;            // entries of one Output::committed
+};
+
+struct NodeStart {
+  HardState hard_state;
+  LogStart log;
+  Index applied;                // of the state machine; committed by definition
+  Configuration configuration;  // in force at `applied`; later configuration entries are found in the log
+  base::Instant now;
+  std::uint64_t rng_seed = 0;
+};
+
+struct Persist {
+  std::uint64_t token = 0;  // grows by one
+  std::optional<HardState> hard_state;
+  std::vector<Entry> entries;  // contiguous; replaces anything from its first index on
+};
+
+// Entries that a follower needs and memory no longer holds. Answer with on_log_read.
+struct LogRead {
+  NodeId peer;
+  Index first;
+  std::size_t bytes_max = 0;
+};
+
+struct ReadResult {
+  std::uint64_t tag = 0;
+  std::optional<Index> index;  // nothing: refused (leader changed or unknown); a new read must be started
+};
+
+struct Output {
+  std::optional<Persist> persist;
+  std::vector<Message> messages;
+  std::vector<Message> after_persist;
+  std::vector<Entry> committed;
+  std::vector<ReadResult> reads;
+  std::vector<RequestId>
+      rejected;  // this member's forwarded proposals that the leader did not append: safe to propose again
+  std::vector<LogRead> log_reads;
+
+  [[nodiscard]] bool empty() const;
+};
+
+class Node {
+ public:
+  Node(NodeOptions options, NodeStart start);
+
+  // Inputs. `now` never goes backwards.
+  void on_tick(base::Instant now);
+  void on_message(base::Instant now, Message message);
+  void on_persisted(base::Instant now, std::uint64_t token);
+  // Leader: appends the proposal. Follower: sends it to the leader. no_leader: none is known or leadership is being
+  // handed over; too_many_requests: too much is uncommitted; request_too_large. On a refusal nothing was appended.
+  base::Result<void> on_propose(base::Instant now, Proposal proposal);
+  // A linearizable read; the answer comes as Output::reads with `tag`, if it is not lost with a message.
+  base::Result<void> on_read(base::Instant now, std::uint64_t tag);
+  // What an Output::LogRead asked for; empty when the log could not serve it (released meanwhile).
+  void on_log_read(base::Instant now, NodeId peer, std::vector<Entry> entries);
+  // A new connection to `peer`: appends in flight on the old one are gone.
+  void on_peer_connected(NodeId peer);
+  // The state machine has durably applied up to `upto`, and no member needs earlier entries from this log.
+  void on_released(Index upto) { log_.release(upto); }
+  // Leader: hands leadership to the voter that holds most (thesis §3.10). False when there is nobody to hand it to.
+  bool transfer_leadership(base::Instant now);
+
+  [[nodiscard]] Output take_output();
+  // When on_tick has something to do at the latest.
+  [[nodiscard]] base::Instant next_deadline() const;
+
+  [[nodiscard]] NodeId id() const { return options_.id; }
+  [[nodiscard]] Role role() const { return role_; }
+  [[nodiscard]] Term term() const { return hard_state_.term; }
+  [[nodiscard]] NodeId vote() const { return hard_state_.vote; }
+  [[nodiscard]] NodeId leader() const { return leader_; }
+  [[nodiscard]] Index committed() const { return committed_; }
+  [[nodiscard]] Index handed_to_apply() const { return applied_; }
+  [[nodiscard]] const LogView& log() const { return log_; }
+  [[nodiscard]] const Configuration& configuration() const { return configurations_.back().configuration; }
+  [[nodiscard]] bool is_transferring() const { return transfer_target_.has_value(); }
+  [[nodiscard]] bool has_committed_in_term() const { return log_.term_at(committed_) == hard_state_.term; }
+  [[nodiscard]] const std::map<NodeId, Progress>& progress() const { return progress_; }
+  // The smallest index that some member may still need from this leader's log; committed() on others.
+  [[nodiscard]] Index smallest_match() const;
+  [[nodiscard]] std::string describe() const;
+
+ private:
+  friend struct Invariants;
+
+  struct ConfigurationAt {
+    Index index;
+    Configuration configuration;
+  };
+  struct PendingPersist {
+    std::uint64_t token;
+    Term term;  // of `last`, so that a late completion cannot vouch for an entry that replaced it (ABA)
+    Index last;
+  };
+
+  // node.cpp: terms, roles, the log
+  void set_term(Term term);
+  void become_follower(Term term, NodeId leader);
+  bool is_message_of_current_term(const Message& message);
+  void answer_stale(const Message& message);
+  void append_to_log(Entry entry);
+  void truncate_log(Index from);
+  void set_committed(Index index);
+  void restart_election_timer();
+  void send(NodeId to, MessageBody body);
+  void send_after_persist(NodeId to, Term term, MessageBody body);
+  void fill_persist(Output& output);
+  void fill_committed(Output& output);
+  [[nodiscard]] bool can_campaign() const;
+
+  // follower.cpp
+  void on_append(const Message& message, AppendRequest request);
+  void on_heartbeat(const Message& message, const Heartbeat& heartbeat);
+  void on_vote_request(const Message& message, const VoteRequest& request);
+  void on_timeout_now(const Message& message);
+  void on_forward_rejected(const ForwardRejected& rejected);
+  void on_read_index_response(const ReadIndexResponse& response);
+  [[nodiscard]] bool is_leader_recent() const;
+
+  // candidate.cpp
+  void campaign(bool pre_vote, bool transfer);
+  void on_vote_response(const Message& message, const VoteResponse& response);
+  void count_own_vote();
+
+  // leader.cpp
+  void become_leader();
+  void tick_leader();
+  void replicate();
+  void send_append(NodeId peer, Progress& progress, std::vector<Entry> entries);
+  void send_heartbeats();
+  void on_append_response(const Message& message, const AppendResponse& response);
+  void on_heartbeat_response(const Message& message, const HeartbeatResponse& response);
+  void on_forwarded(const Message& message, ForwardedProposals forwarded);
+  void on_read_index_request(const Message& message, const ReadIndexRequest& request);
+  base::Result<void> append_proposal(Proposal proposal);
+  void maybe_commit();
+  void maybe_start_read_round();
+  void maybe_finish_read_round();
+  void answer_reads(const std::vector<ConfirmedRead>& reads);
+  void maybe_finish_transfer();
+  void refresh_progress();
+  [[nodiscard]] bool has_recent_quorum() const;
+
+  NodeOptions options_;
+  base::Rng rng_;
+  base::Instant now_;
+  Role role_ = Role::follower;
+  HardState hard_state_;
+  HardState persisted_hard_state_;  // as last put into a Persist
+  NodeId leader_;
+  LogView log_;
+  Index committed_;
+  Index applied_;  // handed out in Output::committed
+  std::vector<ConfigurationAt>
+      configurations_;  // the base, then one per configuration entry that may still be truncated
+
+  base::Instant election_deadline_;
+  base::Instant leader_contact_;  // when a leader of this term was last heard
+  bool heard_leader_ = false;
+
+  VoteMap votes_;                     // candidates
+  std::uint64_t own_vote_token_ = 0;  // the persist that carries the own vote; zero: not asked to be persisted yet
+  bool own_vote_pending_ = false;
+  bool campaign_is_transfer_ = false;
+
+  std::map<NodeId, Progress> progress_;  // leader: every other member
+  ReadRounds reads_;
+  base::Instant heartbeat_deadline_;
+  base::Instant quorum_deadline_;
+  std::size_t uncommitted_bytes_ = 0;
+  std::optional<NodeId> transfer_target_;
+  base::Instant transfer_deadline_;
+  bool transfer_sent_ = false;
+
+  std::uint64_t next_token_ = 1;
+  Index persist_from_;  // first entry not yet put into a Persist; past the end when there is none
+  std::deque<PendingPersist> pending_persists_;
+  std::vector<Proposal> forwards_;  // follower: to the leader with the next output
+  Output output_;
+};
+
+}  // namespace whitewater::core

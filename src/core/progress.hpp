@@ -1,0 +1,75 @@
+// Progress: what the leader knows of one follower, and the flow control of its appends: one probe at a time until logs
+// are known to match, then a bounded pipeline (thesis §10.2.1), small because batches grow by themselves when the
+// window is full.
+#pragma once
+
+#include <deque>
+
+#include "base/time.hpp"
+#include "core/types.hpp"
+
+namespace whitewater::core {
+
+struct WindowLimits {
+  std::size_t messages_max = 8;
+  std::size_t bytes_max = 8UL << 20;
+};
+
+class Progress {
+ public:
+  enum class State : std::uint8_t {
+    probe,      // where the logs match is not known; one append in flight
+    replicate,  // they match at `match`; appends are pipelined
+    snapshot,   // what it needs is no longer in the log
+  };
+
+  Progress(Index next, base::Instant now) : next_(next), last_contact_(now) {}
+
+  [[nodiscard]] State state() const { return state_; }
+  [[nodiscard]] Index match() const { return match_; }
+  [[nodiscard]] Index next() const { return next_; }
+  [[nodiscard]] Index commit_sent() const { return commit_sent_; }
+  [[nodiscard]] base::Instant last_contact() const { return last_contact_; }
+  [[nodiscard]] std::size_t in_flight_messages() const { return in_flight_.size(); }
+  [[nodiscard]] std::size_t in_flight_bytes() const { return in_flight_bytes_; }
+  [[nodiscard]] bool is_reading_log() const { return reading_log_; }
+
+  // May an append leave now?
+  [[nodiscard]] bool can_send(const WindowLimits& limits) const;
+
+  void on_contact(base::Instant now) { last_contact_ = now; }
+  // An append that ends at `last` (== next - 1 when it carries no entries) was handed to the transport.
+  void on_sent(Index last, std::size_t bytes, Index commit);
+  // Everything up to `index` is durable there. Returns whether match advanced.
+  bool on_accepted(Index index);
+  // The append after `rejected_prev` did not match. Returns whether the answer is news (not a late duplicate).
+  bool on_rejected(Index rejected_prev, Index retry_next);
+  // The follower is alive but something may have been lost: allow one more append (it will be refused or accepted).
+  void on_heartbeat_response(const WindowLimits& limits);
+  void set_reading_log(bool reading) { reading_log_ = reading; }
+  void become_snapshot() { reset(State::snapshot, next_); }
+  // Its connection is new: nothing in flight will be answered.
+  void become_probe() { reset(State::probe, match_.next()); }
+
+ private:
+  struct InFlight {
+    Index last;
+    std::size_t bytes;
+  };
+  void reset(State state, Index next);
+  void free_up_to(Index index);
+
+  State state_ = State::probe;
+  Index match_;
+  Index next_;
+  Index commit_sent_;
+  base::Instant last_contact_;
+  std::deque<InFlight> in_flight_;
+  std::size_t in_flight_bytes_ = 0;
+  bool probe_sent_ = false;
+  bool reading_log_ = false;
+};
+
+[[nodiscard]] std::string describe(const Progress& progress);
+
+}  // namespace whitewater::core
