@@ -8,25 +8,46 @@ class Category final : public boost::system::error_category {
   [[nodiscard]] const char* name() const noexcept override { return "whitewater"; }
   [[nodiscard]] std::string message(int code) const override {
     switch (static_cast<Errc>(code)) {
-      case Errc::no_leader: return "no leader";
-      case Errc::not_leader: return "not leader";
-      case Errc::leader_changed: return "leader changed";
-      case Errc::too_many_requests: return "too many requests";
-      case Errc::request_too_large: return "request is too large";
-      case Errc::timed_out: return "request timed out";
-      case Errc::dropped: return "proposal lost in a change of leader";
-      case Errc::stopped: return "server stopped";
-      case Errc::no_space: return "no space left in the log's budget";
-      case Errc::malformed: return "malformed bytes";
-      case Errc::checksum_mismatch: return "checksum mismatch";
-      case Errc::unsupported_version: return "unsupported version";
-      case Errc::limit_exceeded: return "limit exceeded";
-      case Errc::wrong_cluster: return "peer belongs to another cluster";
-      case Errc::wrong_receiver: return "message meant for another member";
-      case Errc::stale_incarnation: return "older incarnation of the member";
-      case Errc::cancelled: return "cancelled";
-      case Errc::connection_lost: return "connection lost";
-      case Errc::not_found: return "not found";
+      case Errc::no_leader:
+        return "no leader";
+      case Errc::not_leader:
+        return "not leader";
+      case Errc::leader_changed:
+        return "leader changed";
+      case Errc::too_many_requests:
+        return "too many requests";
+      case Errc::request_too_large:
+        return "request is too large";
+      case Errc::timed_out:
+        return "request timed out";
+      case Errc::dropped:
+        return "proposal lost in a change of leader";
+      case Errc::stopped:
+        return "server stopped";
+      case Errc::no_space:
+        return "no space left in the log's budget";
+      case Errc::malformed:
+        return "malformed bytes";
+      case Errc::checksum_mismatch:
+        return "checksum mismatch";
+      case Errc::unsupported_version:
+        return "unsupported version";
+      case Errc::limit_exceeded:
+        return "limit exceeded";
+      case Errc::wrong_cluster:
+        return "peer belongs to another cluster";
+      case Errc::wrong_receiver:
+        return "message meant for another member";
+      case Errc::stale_incarnation:
+        return "older incarnation of the member";
+      case Errc::cancelled:
+        return "cancelled";
+      case Errc::connection_lost:
+        return "connection lost";
+      case Errc::self_connection:
+        return "dialled this very member";
+      case Errc::not_found:
+        return "not found";
     }
     return "unknown error";
   }

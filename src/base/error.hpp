@@ -1,6 +1,6 @@
-// The three kinds of error (design: never mixed). Refusals are values: Result<T> with an Errc. Failures of the environment
-// (disk, corrupt log, wrong data directory) are a FatalError exception that main() turns into one clear line and a
-// distinct exit code. Bugs are WW_ASSERT. Pure code throws nothing.
+// The three kinds of error (design: never mixed). Refusals are values: Result<T> with an Errc. Failures of the
+// environment (disk, corrupt log, wrong data directory) are a FatalError exception that main() turns into one clear
+// line and a distinct exit code. Bugs are WW_ASSERT. Pure code throws nothing.
 #pragma once
 
 #include <boost/system/error_code.hpp>
@@ -13,25 +13,25 @@ namespace whitewater::base {
 
 // Why a request was refused, or why its outcome is not known. `is_outcome_unknown` tells the two apart.
 enum class Errc {
-  no_leader = 1,       // no leader is known; nothing was proposed
-  not_leader,          // the receiver stopped being leader; nothing was appended
-  leader_changed,      // a read round was cut by a change of leader; safe to retry
-  too_many_requests,   // a bounded queue is full; nothing was proposed
-  request_too_large,   // over the limit for one proposal
-  timed_out,           // outcome unknown: the request may still be applied
-  dropped,             // outcome unknown: the proposal was lost in a change of leader
-  stopped,             // this member is shutting down
-  no_space,            // the log's size budget is used up; writes are refused until space is freed
-  malformed,           // bytes that do not decode
-  checksum_mismatch,   // bytes whose checksum is wrong
-  unsupported_version, // a format or protocol newer than this binary
-  limit_exceeded,      // a length over its stated bound
-  wrong_cluster,       // a peer of another cluster
-  wrong_receiver,      // a frame meant for another member
-  stale_incarnation,   // an older run of the same member
-  cancelled,           // the operation was cancelled
-  connection_lost,     // the connection ended before an answer
-  not_found,           // the name or record does not exist (DNS: never believed to mean "no peers")
+  no_leader = 1,        // no leader is known; nothing was proposed
+  not_leader,           // the receiver stopped being leader; nothing was appended
+  leader_changed,       // a read round was cut by a change of leader; safe to retry
+  too_many_requests,    // a bounded queue is full; nothing was proposed
+  request_too_large,    // over the limit for one proposal
+  timed_out,            // outcome unknown: the request may still be applied
+  dropped,              // outcome unknown: the proposal was lost in a change of leader
+  stopped,              // this member is shutting down
+  no_space,             // the log's size budget is used up; writes are refused until space is freed
+  malformed,            // bytes that do not decode
+  checksum_mismatch,    // bytes whose checksum is wrong
+  unsupported_version,  // a format or protocol newer than this binary
+  limit_exceeded,       // a length over its stated bound
+  wrong_cluster,        // a peer of another cluster
+  wrong_receiver,       // a frame meant for another member
+  stale_incarnation,    // an older run of the same member
+  cancelled,            // the operation was cancelled
+  connection_lost,      // the connection ended before an answer
+  not_found,            // the name or record does not exist (DNS: never believed to mean "no peers")
 };
 
 const boost::system::error_category& error_category() noexcept;
