@@ -69,6 +69,7 @@ void Node::on_heartbeat(const Message& message, const Heartbeat& heartbeat) {
   restart_election_timer();
   // The leader cuts the commit index to what this log is known to match; a lost disk would break that promise.
   if (heartbeat.commit <= log_.last_index()) set_committed(heartbeat.commit);
+  releasable_ = std::max(releasable_, std::min(heartbeat.released, committed_));
   // Leaves before any write: it says "I follow nobody newer", which needs no disk.
   send(message.from, HeartbeatResponse{heartbeat.read_round});
 }
@@ -98,7 +99,7 @@ void Node::on_timeout_now(const Message&) {
 }
 
 void Node::on_forward_rejected(const ForwardRejected& rejected) {
-  output_.rejected.insert(output_.rejected.end(), rejected.requests.begin(), rejected.requests.end());
+  for (const RequestId& request : rejected.requests) output_.rejected.push_back({request, rejected.reason});
 }
 
 void Node::on_read_index_response(const ReadIndexResponse& response) {

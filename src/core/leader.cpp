@@ -56,13 +56,15 @@ bool Node::has_recent_quorum() const {
 
 void Node::send_heartbeats() {
   heartbeat_deadline_ = now_ + options_.heartbeat_interval;
+  update_releasable();
   for (const auto& [id, progress] : progress_) {
-    send(id, Heartbeat{std::min(committed_, progress.match()), reads_.round()});
+    send(id, Heartbeat{std::min(committed_, progress.match()), reads_.round(), releasable_});
   }
 }
 
 base::Result<void> Node::append_proposal(Proposal proposal) {
   if (transfer_target_) return base::make_error_code(base::Errc::no_leader);
+  if (refusal_) return base::make_error_code(*refusal_);
   if (uncommitted_bytes_ >= options_.uncommitted_bytes_max) {
     return base::make_error_code(base::Errc::too_many_requests);
   }
@@ -241,10 +243,10 @@ void Node::maybe_finish_transfer() {
   }
 }
 
-Index Node::smallest_match() const {
-  Index smallest = committed_;
+void Node::update_releasable() {
+  Index smallest = std::min(committed_, log_.durable_index());
   for (const auto& [id, progress] : progress_) smallest = std::min(smallest, progress.match());
-  return smallest;
+  releasable_ = std::max(releasable_, smallest);
 }
 
 }  // namespace whitewater::core

@@ -36,6 +36,7 @@ struct AppendResponse {
 struct Heartbeat {
   Index commit;                  // already cut to what this follower is known to hold
   std::uint64_t read_round = 0;  // the newest read round of the leader; never reused
+  Index released;                // every member holds everything up to here, so nobody needs it from another's log
 };
 struct HeartbeatResponse {
   std::uint64_t read_round = 0;  // echoes the Heartbeat

@@ -277,7 +277,7 @@ Output Node::take_output() {
     replicate();
   } else if (!forwards_.empty()) {
     if (leader_.is_zero()) {
-      for (const Proposal& p : forwards_) output_.rejected.push_back(p.request);
+      for (const Proposal& p : forwards_) output_.rejected.push_back({p.request, base::Errc::no_leader});
       forwards_.clear();
     } else {
       send(leader_, ForwardedProposals{std::exchange(forwards_, {})});

@@ -68,6 +68,12 @@ struct ReadResult {
   std::optional<Index> index;  // nothing: refused (leader changed or unknown); a new read must be started
 };
 
+// A proposal of this member's that the leader did not append: proposing it again cannot apply it twice.
+struct RejectedProposal {
+  RequestId request;
+  base::Errc reason = base::Errc::not_leader;
+};
+
 struct Output {
   std::optional<Persist> persist;
   std::vector<Message> messages;
@@ -98,8 +104,10 @@ class Node {
   void on_log_read(base::Instant now, NodeId peer, std::vector<Entry> entries);
   // A new connection to `peer`: appends in flight on the old one are gone.
   void on_peer_connected(NodeId peer);
-  // The state machine has durably applied up to `upto`, and no member needs earlier entries from this log.
+  // Entries up to `upto` will not be read again: see releasable().
   void on_released(Index upto) { log_.release(upto); }
+  // While set, this leader appends no proposals and answers with the reason (no_space); nothing: appends again.
+  void set_refusal(std::optional<base::Errc> reason) { refusal_ = reason; }
   // Leader: hands leadership to the voter that holds most (thesis §3.10). False when there is nobody to hand it to.
   bool transfer_leadership(base::Instant now);
 
@@ -119,8 +127,8 @@ class Node {
   [[nodiscard]] bool is_transferring() const { return transfer_target_.has_value(); }
   [[nodiscard]] bool has_committed_in_term() const { return log_.term_at(committed_) == hard_state_.term; }
   [[nodiscard]] const std::map<NodeId, Progress>& progress() const { return progress_; }
-  // The smallest index that some member may still need from this leader's log; committed() on others.
-  [[nodiscard]] Index smallest_match() const;
+  // Every member is known to hold everything up to here; the leader finds it and tells the others.
+  [[nodiscard]] Index releasable() const { return releasable_; }
   [[nodiscard]] std::string describe() const;
 
  private:
@@ -177,6 +185,7 @@ class Node {
   void on_read_index_request(const Message& message, const ReadIndexRequest& request);
   base::Result<void> append_proposal(Proposal proposal);
   void maybe_commit();
+  void update_releasable();
   void maybe_start_read_round();
   void maybe_finish_read_round();
   void answer_reads(const std::vector<ConfirmedRead>& reads);
@@ -211,6 +220,8 @@ class Node {
   base::Instant heartbeat_deadline_;
   base::Instant quorum_deadline_;
   std::size_t uncommitted_bytes_ = 0;
+  Index releasable_;
+  std::optional<base::Errc> refusal_;
   std::optional<NodeId> transfer_target_;
   base::Instant transfer_deadline_;
   bool transfer_sent_ = false;
