@@ -1,5 +1,6 @@
-// Requests and responses of the key-value store: etcd's v3 KV messages as plain structs (field meanings, defaults and limits
-// as etcd's; all revisions are int64 like there). The API layer fills them from JSON (later protobuf) and prints the answers.
+// Requests and responses of the key-value store: etcd's v3 KV messages as plain structs (field meanings, defaults and
+// limits as etcd's; all revisions are int64 like there). The API layer fills them from JSON (later protobuf) and prints
+// the answers.
 #pragma once
 
 #include <cstdint>
@@ -119,17 +120,17 @@ using Command = std::variant<PutRequest, DeleteRangeRequest, TxnRequest, Compact
 
 // Refusals, each with etcd's gRPC code and exact message (api/errors.hpp holds the table: the strings are API).
 enum class ErrorCode : std::uint8_t {
-  key_not_provided = 1,   // "key is not provided"
-  key_not_found,          // "key not found"
-  value_provided,         // "value is provided"
-  lease_provided,         // "lease is provided"
-  too_many_operations,    // "too many operations in txn request"
-  duplicate_key,          // "duplicate key given in txn request"
-  invalid_sort_option,    // "invalid sort option"
-  compacted,              // "mvcc: required revision has been compacted"
-  future_revision,        // "mvcc: required revision is a future revision"
-  lease_not_found,        // "requested lease not found"
-  malformed_command,      // a command in the log that this version cannot decode
+  key_not_provided = 1,  // "key is not provided"
+  key_not_found,         // "key not found"
+  value_provided,        // "value is provided"
+  lease_provided,        // "lease is provided"
+  too_many_operations,   // "too many operations in txn request"
+  duplicate_key,         // "duplicate key given in txn request"
+  invalid_sort_option,   // "invalid sort option"
+  compacted,             // "mvcc: required revision has been compacted"
+  future_revision,       // "mvcc: required revision is a future revision"
+  lease_not_found,       // "requested lease not found"
+  malformed_command,     // a command in the log that this version cannot decode
 };
 
 using CommandResponse = std::variant<ErrorCode, PutResponse, DeleteRangeResponse, TxnResponse, CompactionResponse>;
