@@ -1,0 +1,196 @@
+#include "server/cli.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "server/cli_arguments.hpp"
+#include "server/cli_http.hpp"
+#include "server/cli_print.hpp"
+#include "server/cli_protocol.hpp"
+#include "server/config.hpp"
+
+namespace whitewater::server {
+namespace {
+
+constexpr std::size_t value_bytes_max = 16UL
+                                        << 20;  // far over what the server takes; its refusal is the better message
+
+int exit_code(CliExit exit) { return static_cast<int>(exit); }
+
+// Writes to stdout; a closed pipe is not a failure worth a message.
+bool print(const std::string& text) {
+  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+}
+
+int complain(CliExit exit, const std::string& text) {
+  std::fprintf(stderr, "whitewater: %s\n", text.c_str());
+  return exit_code(exit);
+}
+
+std::optional<std::string> read_standard_input() {
+  std::string value;
+  std::vector<char> chunk(64UL << 10);
+  while (value.size() <= value_bytes_max) {
+    const std::size_t got = std::fread(chunk.data(), 1, chunk.size(), stdin);
+    value.append(chunk.data(), got);
+    if (got < chunk.size()) return std::ferror(stdin) != 0 ? std::nullopt : std::optional(std::move(value));
+  }
+  return std::nullopt;
+}
+
+struct CallOutcome {
+  CliExit exit = CliExit::ok;
+  std::string body;     // when ok
+  std::string problem;  // one line otherwise
+};
+
+// Tries the endpoints in order for as long as that is safe: a read may always go to the next one, a write only where
+// the last one certainly did nothing with it.
+CallOutcome call_endpoints(const CliCommand& command, const CliRequest& request, CliClock::time_point deadline) {
+  CallOutcome outcome{CliExit::unreachable, "", ""};
+  for (const HostPort& endpoint : command.endpoints) {
+    auto answer = http_call(endpoint, request, deadline);
+    const std::string place = describe(endpoint) + ": ";
+    std::string problem;
+    if (auto* reply = std::get_if<HttpReply>(&answer)) {
+      const ServerAnswer judged = judge_answer(request.is_write, reply->status, reply->body);
+      if (judged.meaning == AnswerMeaning::success) return {CliExit::ok, std::move(reply->body), ""};
+      if (judged.meaning == AnswerMeaning::refused) return {CliExit::refused, "", place + judged.message};
+      if (judged.meaning == AnswerMeaning::outcome_unknown)
+        return {CliExit::outcome_unknown, "", place + judged.message};
+      outcome.exit = CliExit::refused;
+      problem = place + judged.message;
+    } else {
+      const auto& failure = std::get<HttpProblem>(answer);
+      problem = place + failure.text;
+      if (request.is_write && failure.may_have_arrived) return {CliExit::outcome_unknown, "", std::move(problem)};
+    }
+    outcome.problem.append(outcome.problem.empty() ? "" : "; ").append(problem);
+    if (CliClock::now() >= deadline) break;
+  }
+  return outcome;
+}
+
+std::string advice(CliExit exit) {
+  switch (exit) {
+    case CliExit::outcome_unknown:
+      return "\n  The write may or may not have been applied; read the key to find out.";
+    case CliExit::unreachable:
+      return "\n  Is a member running there? --endpoints or WHITEWATER_ENDPOINTS names others.";
+    default:
+      return {};
+  }
+}
+
+int finish_get(const CliCommand& command, const std::string& body) {
+  const auto range = parse_range(body);
+  if (!range) return complain(CliExit::failure, "the server's answer is no range response");
+  const bool printed = print(command.output == CliOutput::json ? body + "\n" : format_range(command, *range));
+  if (!printed) return exit_code(CliExit::failure);
+  return exit_code(range->kvs.empty() && !command.count_only ? CliExit::not_found : CliExit::ok);
+}
+
+int finish_del(const CliCommand& command, const std::string& body) {
+  const auto deleted = parse_deleted(body);
+  if (!deleted) return complain(CliExit::failure, "the server's answer is no delete response");
+  const bool printed = print(command.output == CliOutput::json ? body + "\n" : std::to_string(*deleted) + "\n");
+  if (!printed) return exit_code(CliExit::failure);
+  return exit_code(*deleted == 0 ? CliExit::not_found : CliExit::ok);
+}
+
+int finish_members(const CliCommand& command, const std::string& body) {
+  const auto members = parse_members(body);
+  if (!members) return complain(CliExit::failure, "the server's answer is no list of members");
+  const std::string json = body.ends_with('\n') ? body : body + "\n";
+  return exit_code(print(command.output == CliOutput::json ? json : format_members(command.output, *members))
+                       ? CliExit::ok
+                       : CliExit::failure);
+}
+
+int run_status(const CliCommand& command, CliClock::time_point deadline) {
+  const CliRequest request = make_request(command, "");
+  std::vector<EndpointStatus> statuses;
+  std::string json;
+  bool all_answered = true;
+  for (const HostPort& endpoint : command.endpoints) {
+    CliCommand single = command;
+    single.endpoints = {endpoint};
+    CallOutcome outcome = call_endpoints(single, request, deadline);
+    EndpointStatus row{describe(endpoint), std::nullopt, std::move(outcome.problem)};
+    if (outcome.exit == CliExit::ok) row.status = parse_status(outcome.body);
+    if (!row.status && row.problem.empty()) row.problem = "the answer is no status";
+    all_answered = all_answered && row.status.has_value();
+    if (row.status) {
+      json.append(json.empty() ? "[" : ",").append(R"({"Endpoint":")").append(row.endpoint).append(R"(","Status":)");
+      json.append(outcome.body).append("}");
+    }
+    statuses.push_back(std::move(row));
+  }
+  json.append(json.empty() ? "[]\n" : "]\n");
+  if (!print(command.output == CliOutput::json ? json : format_statuses(command.output, statuses))) {
+    return exit_code(CliExit::failure);
+  }
+  if (command.output == CliOutput::json) {
+    for (const auto& row : statuses) {
+      if (!row.status) complain(CliExit::unreachable, row.problem);
+    }
+  }
+  return exit_code(all_answered ? CliExit::ok : CliExit::unreachable);
+}
+
+int run_command(const CliCommand& command) {
+  if (command.verb == CliVerb::version) {
+    return exit_code(print("whitewater " WHITEWATER_VERSION "\n") ? CliExit::ok : CliExit::failure);
+  }
+  std::optional<std::string> value = command.value;
+  if (command.verb == CliVerb::put && command.value == "-") value = read_standard_input();
+  if (!value) return complain(CliExit::usage, "standard input cannot be read, or holds more than 16MiB");
+  const auto deadline = CliClock::now() + command.timeout;
+  if (command.verb == CliVerb::status) return run_status(command, deadline);
+
+  const CallOutcome outcome = call_endpoints(command, make_request(command, *value), deadline);
+  if (outcome.exit != CliExit::ok) return complain(outcome.exit, outcome.problem + advice(outcome.exit));
+  switch (command.verb) {
+    case CliVerb::get:
+      return finish_get(command, outcome.body);
+    case CliVerb::del:
+      return finish_del(command, outcome.body);
+    case CliVerb::members:
+      return finish_members(command, outcome.body);
+    default:
+      break;
+  }
+  return exit_code(print(command.output == CliOutput::json ? outcome.body + "\n" : "OK\n") ? CliExit::ok
+                                                                                           : CliExit::failure);
+}
+
+}  // namespace
+
+std::optional<int> run_client_command(int argc, char** argv) {
+  std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+  if (!arguments.empty() && arguments.front() == "serve") {
+    for (const auto& argument : arguments) {
+      if (argument != "--help" && argument != "-h") continue;
+      return exit_code(print(options_help()) ? CliExit::ok : CliExit::failure);
+    }
+    return std::nullopt;
+  }
+  if (!arguments.empty() && arguments.front() == "config") {
+    return run_config_command({arguments.begin() + 1, arguments.end()});
+  }
+  if (!arguments.empty() && arguments.front() == "--version") arguments.front() = "version";
+  const auto parsed = parse_cli(arguments, gather_option_inputs({}).environment);
+  if (const auto* text = std::get_if<CliText>(&parsed)) {
+    std::fputs(text->text.c_str(), text->is_error ? stderr : stdout);
+    return exit_code(text->is_error ? CliExit::usage : CliExit::ok);
+  }
+  return run_command(std::get<CliCommand>(parsed));
+}
+
+}  // namespace whitewater::server

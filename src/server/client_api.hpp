@@ -1,0 +1,62 @@
+// ClientApi: what the client port answers. Turns each HTTP request into a call (api::route), brings it through the member
+// where it needs the cluster, and measures every stage on the way. Owned by the server; reactor thread. Holds no rule of the
+// API itself: those are api's and kv's.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "api/router.hpp"
+#include "api/server_metrics.hpp"
+#include "net/http_server.hpp"
+#include "server/member.hpp"
+
+namespace whitewater::server {
+
+// What ClientApi needs to know of the process around it.
+class ServerView {
+ public:
+  virtual ~ServerView() = default;
+  // Null until this process belongs to a cluster.
+  [[nodiscard]] virtual Member* member() = 0;
+  [[nodiscard]] virtual api::HealthInput health() = 0;
+  [[nodiscard]] virtual base::ClusterId cluster() const = 0;
+  [[nodiscard]] virtual base::NodeId node() const = 0;
+  // This member as one row of the table.
+  [[nodiscard]] virtual api::MemberRow own_row() = 0;
+  // All members' rows, each asked from the member itself.
+  virtual net::Awaitable<std::vector<api::MemberRow>> all_rows() = 0;
+};
+
+struct ClientApiOptions {
+  std::string version;
+  std::size_t max_request_bytes = 1'572'864;
+  std::size_t max_txn_ops = 128;
+};
+
+class ClientApi final : public net::HttpHandler {
+ public:
+  ClientApi(ClientApiOptions options, ServerView& view, api::Registry& registry, api::ServerMetrics& metrics);
+
+  net::Awaitable<net::HttpResponse> handle(net::HttpRequest request) override;
+
+ private:
+  struct RequestClock;
+  net::Awaitable<api::HttpAnswer> call(api::Call call, RequestClock* clock);
+  net::Awaitable<api::HttpAnswer> read(kv::RangeRequest request);
+  net::Awaitable<api::HttpAnswer> read_txn(kv::TxnRequest request);
+  net::Awaitable<api::HttpAnswer> write(kv::Command command, RequestClock* clock);
+  net::Awaitable<api::HttpAnswer> member_list(api::MemberListRequest request);
+  net::Awaitable<api::HttpAnswer> probe(api::Probe probe);
+  [[nodiscard]] api::HttpAnswer status() const;
+  [[nodiscard]] api::ResponseHeader header() const;
+  [[nodiscard]] std::string no_member_reason();
+  void record_stages(const RequestClock& clock);
+
+  ClientApiOptions options_;
+  ServerView& view_;
+  api::Registry& registry_;
+  api::ServerMetrics& metrics_;
+};
+
+}  // namespace whitewater::server

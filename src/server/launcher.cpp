@@ -1,0 +1,59 @@
+#include "server/launcher.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/error.hpp"
+#include "net/reactor.hpp"
+#include "net/reactor_probe.hpp"
+
+namespace whitewater::server {
+namespace {
+
+// Set only between the two executables.
+constexpr const char* reason_variable = "WHITEWATER_REACTOR_REASON";
+constexpr const char* epoll_executable = "whitewater-epoll";
+
+std::string own_directory() {
+  char path[PATH_MAX];
+  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path - 1);
+  if (size <= 0) return ".";
+  const std::string text(path, static_cast<std::size_t>(size));
+  return text.substr(0, text.find_last_of('/'));
+}
+
+[[noreturn]] void become_epoll(char** argv, const std::string& reason) {
+  const std::string executable = own_directory() + "/" + epoll_executable;
+  ::setenv(reason_variable, reason.c_str(), 1);
+  ::execv(executable.c_str(), argv);
+  throw base::FatalError(base::ExitCode::failure, "io_uring cannot be used (" + reason + ") and " + executable +
+                                                      " cannot be run: " + std::strerror(errno) +
+                                                      "; install it beside this executable");
+}
+
+}  // namespace
+
+std::string choose_reactor(const Options& options, char** argv) {
+  if (net::reactor_name() == "epoll") {
+    const char* reason = std::getenv(reason_variable);
+    if (reason != nullptr) return reason;
+    if (options.reactor == ReactorChoice::uring) {
+      throw base::FatalError(base::ExitCode::failure,
+                             "this executable is built for epoll; run `whitewater` for --reactor uring");
+    }
+    return "this executable is built for epoll";
+  }
+  if (options.reactor == ReactorChoice::epoll) become_epoll(argv, "--reactor epoll");
+  const net::UringProbe probe = net::probe_uring();
+  if (probe.ok()) return options.reactor == ReactorChoice::uring ? "--reactor uring" : "the start-up probe succeeded";
+  if (options.reactor == ReactorChoice::uring) {
+    throw base::FatalError(base::ExitCode::failure, "--reactor uring, but " + probe.text);
+  }
+  become_epoll(argv, probe.text);
+}
+
+}  // namespace whitewater::server

@@ -1,0 +1,263 @@
+#include "server/member.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+
+#include "net/task_group.hpp"
+
+namespace whitewater::server {
+namespace {
+
+constexpr base::Duration tick_interval_max = base::milliseconds(25);
+constexpr base::Duration housekeeping_interval = base::milliseconds(200);
+constexpr std::size_t compact_records_per_turn = 2000;
+// The store is flushed, so that the log can be released, when more segments than these are in use.
+constexpr std::uint32_t flush_above_segments = 3;
+
+}  // namespace
+
+// A coroutine that waits for its request; it leaves the map when it ends for whatever reason.
+struct Member::WriteWaiter {
+  WriteWaiter(Member& member, replica::Ticket ticket) : event(member.executor_), owner(member), id(ticket) {
+    owner.writes_.emplace(id, this);
+  }
+  ~WriteWaiter() { owner.writes_.erase(id); }
+  WriteWaiter(const WriteWaiter&) = delete;
+  WriteWaiter& operator=(const WriteWaiter&) = delete;
+
+  net::Event event;
+  Member& owner;
+  replica::Ticket id;
+  std::optional<WriteOutcome> outcome;
+};
+
+struct Member::ReadWaiter {
+  ReadWaiter(Member& member, replica::Ticket ticket) : event(member.executor_), owner(member), id(ticket) {
+    owner.reads_.emplace(id, this);
+  }
+  ~ReadWaiter() { owner.reads_.erase(id); }
+  ReadWaiter(const ReadWaiter&) = delete;
+  ReadWaiter& operator=(const ReadWaiter&) = delete;
+
+  net::Event event;
+  Member& owner;
+  replica::Ticket id;
+  std::optional<base::Result<void>> outcome;
+};
+
+Member::Member(net::Executor executor, replica::ReplicaOptions options, core::NodeStart start,
+               std::unique_ptr<kv::Store> store, log::RaftLog& log, std::uint64_t log_token_offset,
+               MessageSender& sender, base::LogSink& sink)
+    : executor_(executor),
+      replica_(options, std::move(start), std::move(store)),
+      log_(log),
+      log_token_offset_(log_token_offset),
+      sender_(sender),
+      sink_(sink),
+      tick_interval_(std::min(tick_interval_max, options.node.heartbeat_interval / 2)),
+      stall_limit_(options.node.election_timeout / 2),
+      log_descriptor_(executor, ::dup(log.completion_fd())),
+      last_tick_(net::now()) {}
+
+net::Awaitable<void> Member::run() {
+  net::TaskGroup tasks(executor_);
+  tasks.spawn(tick_loop());
+  tasks.spawn(log_loop());
+  tasks.spawn(housekeeping_loop());
+  drive();
+  co_await tasks.join();
+}
+
+net::Awaitable<void> Member::tick_loop() {
+  while (true) {
+    const base::Duration until_deadline = replica_.next_deadline() - net::now();
+    co_await net::sleep_for(std::clamp<base::Duration>(until_deadline, base::milliseconds(1), tick_interval_));
+    const base::Instant now = net::now();
+    const base::Duration gap = now - last_tick_;
+    counters_.longest_gap = std::max(counters_.longest_gap, gap);
+    if (gap > stall_limit_) {
+      ++counters_.loop_stalls;
+      sink_.warn("server", "the process did not run for a while: CPU limit, suspended machine or a slow disk",
+                 {{"gap_ms", static_cast<std::uint64_t>(gap / base::milliseconds(1))}});
+    }
+    last_tick_ = now;
+    replica_.on_tick(now);
+    drive();
+  }
+}
+
+net::Awaitable<void> Member::log_loop() {
+  while (true) {
+    co_await log_descriptor_.async_wait(LogDescriptor::wait_read, net::use_awaitable);
+    poll_log();
+    drive();
+  }
+}
+
+void Member::poll_log() {
+  log_.poll(log_events_);
+  const base::Instant now = net::now();
+  if (log_events_.durable_token > log_token_offset_) {
+    replica_.on_persisted(now, log_events_.durable_token - log_token_offset_);
+  }
+  for (log::FinishedRead& read : log_events_.reads) {
+    const auto asked = log_reads_.find(read.request_id);
+    if (asked == log_reads_.end()) continue;
+    replica_.on_log_read(now, asked->second, std::move(read.entries));
+    log_reads_.erase(asked);
+  }
+}
+
+// Work that nobody waits for, in small pieces: compaction, flushing the store, giving back log space.
+net::Awaitable<void> Member::housekeeping_loop() {
+  while (true) {
+    co_await net::sleep_for(housekeeping_interval);
+    while (replica_.store().compact_step(compact_records_per_turn)) co_await net::sleep_for(base::milliseconds(1));
+    const log::LogStats stats = log_.stats();
+    const bool is_behind = replica_.store().durable_applied_index() < replica_.store().applied_index();
+    if (is_behind && stats.segments - stats.segments_free > flush_above_segments) replica_.store().flush_async();
+    release_log();
+  }
+}
+
+void Member::release_log() {
+  const core::Index upto = replica_.releasable();
+  if (upto <= released_) return;
+  released_ = upto;
+  log_.release(upto);
+  replica_.on_log_released(upto);
+}
+
+void Member::drive_soon() {
+  if (std::exchange(is_drive_posted_, true)) return;
+  boost::asio::post(executor_, [this] {
+    is_drive_posted_ = false;
+    drive();
+  });
+}
+
+void Member::drive() {
+  WW_ASSERT(!is_driving_);
+  is_driving_ = true;
+  replica_.set_log_full(log_.is_full());
+  do {
+    perform(replica_.take_effects());
+  } while (replica_.node().committed() > replica_.node().handed_to_apply());
+  note_role();
+  is_driving_ = false;
+}
+
+void Member::perform(replica::Effects effects) {
+  if (effects.persist) {
+    counters_.entries_logged += effects.persist->entries.size();
+    log_.append({effects.persist->token + log_token_offset_, effects.persist->hard_state,
+                 std::move(effects.persist->entries), std::nullopt});
+  }
+  for (core::Message& message : effects.send) sender_.send(std::move(message));
+  if (!effects.proposals.empty()) {
+    const base::Instant applied = net::now();
+    for (replica::ProposalDone& done : effects.proposals) {
+      const auto waiting = writes_.find(done.ticket);
+      if (waiting == writes_.end()) continue;
+      if (done.times.committed && apply_observer_) apply_observer_(applied - *done.times.committed);
+      waiting->second->outcome = WriteOutcome{std::move(done.outcome), done.times, applied};
+      waiting->second->event.notify();
+    }
+  }
+  for (const replica::ReadDone& done : effects.reads) {
+    if (!done.outcome) ++counters_.reads_failed;
+    const auto waiting = reads_.find(done.ticket);
+    if (waiting == reads_.end()) continue;
+    waiting->second->outcome = done.outcome;
+    waiting->second->event.notify();
+  }
+  for (const core::LogRead& read : effects.log_reads) {
+    log_reads_.emplace(next_log_read_, read.peer);
+    log_.read(read.first, read.bytes_max, next_log_read_++);
+  }
+}
+
+void Member::note_role() {
+  const core::Node& node = replica_.node();
+  if (node.configuration() != seen_configuration_) {
+    seen_configuration_ = node.configuration();
+    sink_.info("raft", "configuration: " + core::describe(seen_configuration_));
+    if (configuration_observer_) configuration_observer_(seen_configuration_);
+  }
+  if (node.role() != seen_role_) {
+    const bool is_of_interest = node.role() == core::Role::leader || seen_role_ == core::Role::leader;
+    seen_role_ = node.role();
+    if (is_of_interest) {
+      sink_.info("raft", "this member is now " + core::describe(node.role()), {{"term", node.term().value}});
+    }
+  }
+  if (node.leader() != seen_leader_) {
+    seen_leader_ = node.leader();
+    if (seen_leader_.is_zero()) {
+      sink_.warn("raft", "no leader is known; waiting for an election", {{"term", node.term().value}});
+    } else {
+      ++counters_.leader_changes;
+      const core::Member* leader = node.configuration().find(seen_leader_);
+      sink_.info("raft", "the leader is " + (leader != nullptr ? leader->name : base::to_hex(seen_leader_)),
+                 {{"leader_id", base::to_hex(seen_leader_)}, {"term", node.term().value}});
+    }
+  }
+}
+
+void Member::on_configuration(std::function<void(const core::Configuration&)> observer) {
+  configuration_observer_ = std::move(observer);
+  seen_configuration_ = replica_.node().configuration();
+  configuration_observer_(seen_configuration_);
+}
+
+net::Awaitable<WriteOutcome> Member::write(base::Instant accepted, std::string command) {
+  const base::Instant now = net::now();
+  const auto ticket = replica_.on_propose(now, accepted, base::SharedBytes(std::move(command)));
+  if (!ticket) co_return WriteOutcome{ticket.error(), {accepted, now, {}, {}}, now};
+  WriteWaiter waiter(*this, *ticket);
+  drive_soon();
+  while (!waiter.outcome) co_await waiter.event.wait();
+  co_return std::move(*waiter.outcome);
+}
+
+net::Awaitable<base::Result<void>> Member::read_barrier() {
+  const auto ticket = replica_.on_read(net::now());
+  if (!ticket) co_return ticket.error();
+  ReadWaiter waiter(*this, *ticket);
+  drive_soon();
+  while (!waiter.outcome) co_await waiter.event.wait();
+  co_return *waiter.outcome;
+}
+
+net::Awaitable<void> Member::physical_compaction(kv::Revision revision, base::Duration limit) {
+  const base::Instant give_up = net::now() + limit;
+  while (replica_.store().physically_compacted_revision() < revision && net::now() < give_up) {
+    co_await net::sleep_for(base::milliseconds(5));
+  }
+}
+
+void Member::on_peer_connected(base::NodeId peer) {
+  replica_.on_peer_connected(peer);
+  drive_soon();
+}
+
+net::Awaitable<bool> Member::hand_over(base::Duration limit) {
+  const base::Instant give_up = net::now() + limit;
+  while (replica_.is_leader() && net::now() < give_up) {
+    if (!replica_.node().is_transferring()) {
+      if (!replica_.transfer_leadership(net::now())) co_return false;
+      drive();
+    }
+    co_await net::sleep_for(base::milliseconds(2));
+  }
+  co_return !replica_.is_leader();
+}
+
+void Member::stop() {
+  replica_.stop();
+  perform(replica_.take_effects());
+}
+
+}  // namespace whitewater::server
