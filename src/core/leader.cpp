@@ -173,13 +173,19 @@ void Node::on_heartbeat_response(const Message& message, const HeartbeatResponse
   if (reads_.on_ack(message.from, response.read_round)) maybe_finish_read_round();
 }
 
-// Thesis §3.6.2: the newest index that a quorum has on stable storage, if it is of this term.
-void Node::maybe_commit() {
-  const Index index = quorum_index(configuration(), [&](NodeId id) {
-    if (id == options_.id) return log_.durable_index();
+Index Node::quorum_match(Index own) const {
+  return quorum_index(configuration(), [&](NodeId id) {
+    if (id == options_.id) return own;
     const auto progress = progress_.find(id);
     return progress == progress_.end() ? Index(0) : progress->second.match();
   });
+}
+
+Index Node::replicated_index() const { return role_ == Role::leader ? quorum_match(log_.last_index()) : Index(0); }
+
+// Thesis §3.6.2: the newest index that a quorum has on stable storage, if it is of this term.
+void Node::maybe_commit() {
+  const Index index = quorum_match(log_.durable_index());
   if (index > committed_ && log_.matches(index, hard_state_.term)) set_committed(index);
 }
 

@@ -127,6 +127,8 @@ class Node {
   [[nodiscard]] bool is_transferring() const { return transfer_target_.has_value(); }
   [[nodiscard]] bool has_committed_in_term() const { return log_.term_at(committed_) == hard_state_.term; }
   [[nodiscard]] const std::map<NodeId, Progress>& progress() const { return progress_; }
+  // Leader: what a quorum would hold if the own disk were not waited for; zero on others.
+  [[nodiscard]] Index replicated_index() const;
   // Every member is known to hold everything up to here; the leader finds it and tells the others.
   [[nodiscard]] Index releasable() const { return releasable_; }
   [[nodiscard]] std::string describe() const;
@@ -184,6 +186,7 @@ class Node {
   void on_forwarded(const Message& message, ForwardedProposals forwarded);
   void on_read_index_request(const Message& message, const ReadIndexRequest& request);
   base::Result<void> append_proposal(Proposal proposal);
+  [[nodiscard]] Index quorum_match(Index own) const;
   void maybe_commit();
   void update_releasable();
   void maybe_start_read_round();

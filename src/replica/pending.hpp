@@ -19,6 +19,7 @@ struct StageTimes {
   base::Instant accepted;                    // the request was read from the client
   base::Instant proposed;                    // handed to the Raft core, or forwarded
   std::optional<base::Instant> log_written;  // durable in the own log
+  std::optional<base::Instant> replicated;   // acknowledged by enough others for a quorum with this member
   std::optional<base::Instant> committed;    // known to be committed
 };
 

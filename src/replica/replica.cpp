@@ -74,6 +74,14 @@ base::Result<Ticket> Replica::on_read(base::Instant now) {
 void Replica::on_message(base::Instant now, core::Message message) {
   now_ = now;
   node_.on_message(now, std::move(message));
+  if (!awaiting_quorum_.empty()) note_stage(awaiting_quorum_, node_.replicated_index(), &StageTimes::replicated);
+}
+
+void Replica::note_stage(std::deque<AwaitedEntry>& awaiting, core::Index reached, StageTime stage) {
+  while (!awaiting.empty() && awaiting.front().index <= reached) {
+    if (PendingProposal* proposal = pending_.find(awaiting.front().ticket)) proposal->times.*stage = now_;
+    awaiting.pop_front();
+  }
 }
 
 void Replica::on_tick(base::Instant now) {
@@ -90,10 +98,7 @@ void Replica::on_persisted(base::Instant now, std::uint64_t token) {
   durable_token_ = token;
   node_.on_persisted(now, token);
   release_deferred(token);
-  while (!awaiting_disk_.empty() && awaiting_disk_.front().index <= node_.log().durable_index()) {
-    if (PendingProposal* proposal = pending_.find(awaiting_disk_.front().ticket)) proposal->times.log_written = now;
-    awaiting_disk_.pop_front();
-  }
+  note_stage(awaiting_disk_, node_.log().durable_index(), &StageTimes::log_written);
   // The store may only become durable as far as the own log is (hazard S12).
   store_->persist_upto(std::min(node_.log().durable_index(), store_->applied_index()));
 }
@@ -132,7 +137,10 @@ void Replica::try_propose(Ticket ticket, PendingProposal& proposal) {
   const auto proposed = node_.on_propose(now_, {{node_.id(), ticket}, proposal.payload});
   if (proposed) {
     proposal.state = PendingProposal::State::proposed;
-    if (is_leader()) awaiting_disk_.push_back({node_.log().last_index(), ticket});
+    if (is_leader()) {
+      awaiting_disk_.push_back({node_.log().last_index(), ticket});
+      awaiting_quorum_.push_back({node_.log().last_index(), ticket});
+    }
   } else if (proposed.error() == base::Errc::no_leader) {
     held_.push_back(ticket);
   } else {

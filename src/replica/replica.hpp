@@ -111,13 +111,16 @@ class Replica {
     std::uint64_t token;  // leave once this persist is durable
     std::vector<core::Message> messages;
   };
-  struct AwaitingDisk {
+  // An entry of this leader's own client, on its way to a stage.
+  struct AwaitedEntry {
     core::Index index;
     Ticket ticket;
   };
+  using StageTime = std::optional<base::Instant> StageTimes::*;
 
   [[nodiscard]] bool has_leader() const { return !node_.leader().is_zero() && !node_.is_transferring(); }
   void propose_held();
+  void note_stage(std::deque<AwaitedEntry>& awaiting, core::Index reached, StageTime stage);
   void try_propose(Ticket ticket, PendingProposal& proposal);
   void fail(Ticket ticket, base::Errc reason);
   void apply(const std::vector<core::Entry>& committed);
@@ -136,7 +139,8 @@ class Replica {
 
   PendingProposals pending_;
   std::deque<Ticket> held_;                 // in order; proposed as soon as there is a leader
-  std::deque<AwaitingDisk> awaiting_disk_;  // leader: for the stage times
+  std::deque<AwaitedEntry> awaiting_disk_;    // leader: for the stage times
+  std::deque<AwaitedEntry> awaiting_quorum_;
   std::uint64_t proposals_failed_ = 0;
 
   Ticket next_read_ticket_ = 1;

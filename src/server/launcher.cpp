@@ -14,8 +14,8 @@
 namespace whitewater::server {
 namespace {
 
-// Set only between the two executables.
-constexpr const char* reason_variable = "WHITEWATER_REACTOR_REASON";
+// Set only between the two executables; no option's prefix, so that nobody takes it for one.
+constexpr const char* reason_variable = "_WHITEWATER_REACTOR_REASON";
 constexpr const char* epoll_executable = "whitewater-epoll";
 
 std::string own_directory() {
