@@ -32,6 +32,7 @@ enum class Errc {
   cancelled,            // the operation was cancelled
   connection_lost,      // the connection ended before an answer
   not_found,            // the name or record does not exist (DNS: never believed to mean "no peers")
+  self_connection,      // the address that was dialled is this very member
 };
 
 const boost::system::error_category& error_category() noexcept;
