@@ -120,7 +120,7 @@ struct BootstrapStatus {
 
 class BootstrapFsm {
  public:
-  // `options` passed refusal_of. `id_seed` makes exchange ids of two runs differ.
+  // `options` passed refusal_of; `meta` is what the disk holds.
   BootstrapFsm(BootstrapOptions options, BootstrapMeta meta, base::Instant now);
 
   void on_tick(base::Instant now);
@@ -185,45 +185,54 @@ class BootstrapFsm {
     std::optional<std::uint64_t> request_id;  // answer it with `accepted` afterwards
     std::optional<FounderSet> aborts;         // tell its founders afterwards
     std::vector<core::Member> members;        // for Join
+    std::string reason;                       // why a set was dropped
   };
 
-  // bootstrap_fsm.cpp: rounds and their evaluation
+  // bootstrap_fsm.cpp: inputs and rounds
   [[nodiscard]] PeerInfo own_info() const;
   [[nodiscard]] bool is_coordinator() const;
   [[nodiscard]] bool is_bootstrapping() const;
+  [[nodiscard]] bool is_round_due_ever() const;
+  [[nodiscard]] bool may_drive() const;
   void expire_exchanges(base::Instant now);
   void maybe_start_round(base::Instant now);
   void maybe_end_round(base::Instant now);
+
+  // bootstrap_evaluate.cpp: what a round's answers mean
   [[nodiscard]] Round gather_round() const;
   void gather_ordinals(Round& round) const;
   [[nodiscard]] std::string describe_missing(const Round& round, std::uint32_t wanted) const;
   void evaluate(base::Instant now);
   void evaluate_fresh(base::Instant now, const Round& round);
-  void evaluate_single(base::Instant now, const Round& round);
+  void evaluate_single();
   void evaluate_prepared(base::Instant now, const Round& round);
   void evaluate_coordinator(base::Instant now, const Round& round);
   void evaluate_follower(base::Instant now, const Round& round);
   [[nodiscard]] FounderSet observed_set(const Round& round) const;
-  bool has_settled(base::Instant now, const FounderSet& observed);
+  bool has_settled(base::Instant now, FounderSet observed);
   void learn_contact(base::Instant now, const PeerInfo& sender);
   [[nodiscard]] std::map<HostPort, std::string> targets() const;
 
   // bootstrap_phases.cpp: the two phases, both sides
-  void prepare_own(base::Instant now, FounderSet set);
+  void prepare_own(FounderSet set);
   void drive_founders(base::Instant now);
   void on_ack(base::Instant now, const Pending& pending, const Ack& ack);
-  void commit_own(base::Instant now);
-  void drop_preparation(base::Instant now, std::string reason);
-  void join(base::Instant now, const PeerInfo& witness);
-  void on_hello(base::Instant now, std::uint64_t request_id, const Hello& hello);
-  void on_prepare(base::Instant now, std::uint64_t request_id, const Prepare& prepare);
-  void on_commit(base::Instant now, std::uint64_t request_id, const Commit& commit);
-  void on_abort(base::Instant now, std::uint64_t request_id, const Abort& abort);
+  void on_drive_failed(base::Instant now, const Pending& pending, std::string reason);
+  void commit_own();
+  void drop_preparation(std::string reason);
+  bool maybe_join(const Round& round);
+  void on_prepare(std::uint64_t request_id, const Prepare& prepare);
+  void on_commit(std::uint64_t request_id, const Commit& commit);
+  void on_abort(std::uint64_t request_id, const Abort& abort);
+  void start_drives(base::Instant now);
+  void send_drive(base::Instant now, const Founder& founder, Drive& drive);
+  void send_aborts(base::Instant now, const FounderSet& set);
+  [[nodiscard]] std::string describe_drives() const;
   [[nodiscard]] std::string refusal_of_prepare(const Prepare& prepare) const;
   void answer(std::uint64_t request_id, bool accepted, std::string reason);
   void persist(PendingPersist pending);
   void reset_round(base::Instant now);
-  std::uint64_t send(base::Instant now, Pending pending, BootstrapRequest request);
+  void send(base::Instant now, Pending pending, BootstrapRequest request);
   void set_status(BootstrapPhase phase, std::string reason);
 
   BootstrapOptions options_;

@@ -1,0 +1,277 @@
+#include "discovery/bootstrap_fsm.hpp"
+
+#include <algorithm>
+
+#include "base/assert.hpp"
+
+// Inputs and rounds of HELLO. What the answers mean is in bootstrap_evaluate.cpp, the two phases in
+// bootstrap_phases.cpp.
+namespace whitewater::discovery {
+
+namespace {
+
+// Peers that dialled us and that discovery does not know (yet).
+constexpr std::size_t contacts_max = 64;
+
+std::string own_address(const BootstrapOptions& options) {
+  const auto address = parse_host_port(options.advertise);
+  return address ? describe(*address) : options.advertise;
+}
+
+}  // namespace
+
+std::string refusal_of(const BootstrapOptions& options) {
+  if (!is_host_valid(options.name)) return "the member's name is empty or no host name";
+  if (options.node_id.is_zero()) return "the member has no node id";
+  if (options.expect > founders_max) return "expect is above " + std::to_string(founders_max);
+  if (options.token.size() > token_bytes_max) return "the token is longer than " + std::to_string(token_bytes_max);
+  if (options.advertise.size() > advertise_bytes_max || !parse_host_port(options.advertise)) {
+    return "the advertised address is not host:port";
+  }
+  if (options.poll_min <= base::Duration(0) || options.poll_max < options.poll_min)
+    return "the poll interval is not usable";
+  if (options.settle < base::Duration(0) || options.exchange_timeout <= base::Duration(0))
+    return "a time-out is negative";
+  return {};
+}
+
+std::optional<core::Entry> founding_entry(const BootstrapMeta& meta) {
+  if (meta.state != MemberState::member || meta.founders.empty()) return std::nullopt;
+  const auto set = decode_founder_set(meta.founders);
+  if (!set || set->empty()) return std::nullopt;
+  core::Entry entry;
+  entry.term = base::Term(1);
+  entry.index = base::Index(1);
+  entry.type = core::EntryType::configuration;
+  entry.payload = base::SharedBytes(core::encode(configuration_of(*set)));
+  return entry;
+}
+
+BootstrapFsm::BootstrapFsm(BootstrapOptions options, BootstrapMeta meta, base::Instant now)
+    : options_(std::move(options)),
+      ordinal_(ordinal_of(options_.name)),
+      meta_(std::move(meta)),
+      next_round_(now),
+      poll_(options_.poll_min) {
+  WW_ASSERT(refusal_of(options_).empty());
+  if (auto set = decode_founder_set(meta_.founders); set && !meta_.founders.empty()) prepared_ = std::move(*set);
+  switch (meta_.state) {
+    case MemberState::fresh:
+      set_status(BootstrapPhase::looking, "discovery has not answered yet");
+      break;
+    case MemberState::prepared:
+      set_status(BootstrapPhase::preparing, "found its own promise to a set of founders; looking for them");
+      break;
+    case MemberState::member:
+      set_status(prepared_.empty() ? BootstrapPhase::joined : BootstrapPhase::founded,
+                 "belongs to cluster " + base::to_hex(meta_.cluster_id));
+      break;
+    case MemberState::removed:
+      set_status(BootstrapPhase::refused, "this member was removed from cluster " + base::to_hex(meta_.cluster_id) +
+                                              "; give it an empty data directory to let it join again");
+      break;
+  }
+  check_basic();
+}
+
+bool BootstrapFsm::is_bootstrapping() const {
+  return meta_.state == MemberState::fresh || meta_.state == MemberState::prepared;
+}
+
+bool BootstrapFsm::is_coordinator() const { return !prepared_.empty() && prepared_.coordinator() == options_.node_id; }
+
+bool BootstrapFsm::is_settled() const {
+  return meta_.state == MemberState::member && !persisting_ &&
+         std::all_of(drives_.begin(), drives_.end(), [](const auto& item) { return item.second.is_done; });
+}
+
+PeerInfo BootstrapFsm::own_info() const {
+  PeerInfo info;
+  info.name = options_.name;
+  info.node_id = options_.node_id;
+  info.incarnation = options_.incarnation;
+  info.cluster_id = meta_.cluster_id;
+  info.state = meta_.state;
+  info.expect = options_.expect;
+  info.token = options_.token;
+  info.set_hash = meta_.set_hash;
+  info.term = view_.term;
+  info.commit = view_.commit;
+  info.advertise = options_.advertise;
+  if (meta_.state == MemberState::member) {
+    info.members = view_.members;
+    if (info.members.empty() && !prepared_.empty()) info.members = configuration_of(prepared_).voters;
+  }
+  return info;
+}
+
+void BootstrapFsm::on_tick(base::Instant now) {
+  expire_exchanges(now);
+  maybe_end_round(now);
+  maybe_start_round(now);
+  maybe_end_round(now);
+  drive_founders(now);
+  check_basic();
+}
+
+void BootstrapFsm::on_peers(base::Instant now, const PeerSet& peers) {
+  bool is_new = !has_peers_;
+  has_peers_ = true;
+  if (!peers.absence.empty()) absence_ = peers.absence;
+  if (!peers.peers.empty()) {  // an empty set is no information
+    std::map<HostPort, std::string> next;
+    for (const auto& peer : peers.peers) {
+      if (next.size() < candidates_max) next.emplace(peer.address, peer.name);
+    }
+    for (const auto& [address, name] : next) is_new = is_new || !discovered_.contains(address);
+    discovered_ = std::move(next);
+  }
+  if (is_new) {
+    poll_ = options_.poll_min;
+    next_round_ = std::min(next_round_, std::max(now, round_started_ + options_.poll_min));
+  }
+  on_tick(now);
+}
+
+void BootstrapFsm::learn_contact(base::Instant now, const PeerInfo& sender) {
+  if (sender.node_id == options_.node_id || sender.token != options_.token) return;
+  auto address = parse_host_port(sender.advertise);
+  if (!address || !is_host_valid(sender.name)) return;
+  const auto known = answers_.find(*address);
+  const bool answers_already = known != answers_.end() && (known->second.info || known->second.is_pending);
+  if (!discovered_.contains(*address)) {
+    if (!contacts_.contains(*address) && contacts_.size() == contacts_max) return;
+    contacts_.insert_or_assign(*address, sender.name);
+  }
+  // Whoever dials us can probably be dialled by now: do not sleep out the back-off.
+  if (!answers_already) next_round_ = std::min(next_round_, std::max(now, round_started_ + options_.poll_min));
+}
+
+std::map<HostPort, std::string> BootstrapFsm::targets() const {
+  auto out = discovered_;
+  out.insert(contacts_.begin(), contacts_.end());
+  const auto self = own_address(options_);
+  std::erase_if(out, [&](const auto& item) { return item.second == options_.name || describe(item.first) == self; });
+  return out;
+}
+
+bool BootstrapFsm::is_round_due_ever() const {
+  return is_bootstrapping() && !persisting_ && !is_round_open_ && (has_peers_ || !contacts_.empty());
+}
+
+void BootstrapFsm::maybe_start_round(base::Instant now) {
+  if (!is_round_due_ever() || now < next_round_) return;
+  is_round_open_ = true;
+  round_started_ = now;
+  answers_.clear();
+  for (const auto& [address, name] : targets()) {
+    answers_[address].is_pending = true;
+    send(now, {.kind = Pending::Kind::hello, .address = address, .node = {}, .deadline = {}}, Hello{own_info()});
+  }
+}
+
+void BootstrapFsm::expire_exchanges(base::Instant now) {
+  std::vector<std::uint64_t> late;
+  for (const auto& [id, pending] : pending_) {
+    if (pending.deadline <= now) late.push_back(id);
+  }
+  for (const auto id : late) on_exchange_failed(now, id, "no answer in time");
+}
+
+void BootstrapFsm::on_reply(base::Instant now, std::uint64_t exchange_id, const BootstrapReply& reply) {
+  const auto it = pending_.find(exchange_id);
+  if (it == pending_.end()) return;  // too late, or from before a change of our own state
+  const auto pending = it->second;
+  const auto* hello = std::get_if<HelloReply>(&reply);
+  const auto* ack = std::get_if<Ack>(&reply);
+  if ((pending.kind == Pending::Kind::hello) != (hello != nullptr)) {
+    on_exchange_failed(now, exchange_id, "the answer does not fit the question");
+    return;
+  }
+  pending_.erase(it);
+  if (hello != nullptr) {
+    auto& answer = answers_[pending.address];
+    answer.is_pending = false;
+    answer.info = hello->info;
+    maybe_end_round(now);
+  } else {
+    on_ack(now, pending, *ack);
+  }
+  check_basic();
+}
+
+void BootstrapFsm::on_exchange_failed(base::Instant now, std::uint64_t exchange_id, std::string reason) {
+  const auto it = pending_.find(exchange_id);
+  if (it == pending_.end()) return;
+  const auto pending = it->second;
+  pending_.erase(it);
+  if (pending.kind == Pending::Kind::hello) {
+    auto& answer = answers_[pending.address];
+    answer.is_pending = false;
+    answer.failure = std::move(reason);
+    maybe_end_round(now);
+  } else {
+    on_drive_failed(now, pending, std::move(reason));
+  }
+}
+
+void BootstrapFsm::maybe_end_round(base::Instant now) {
+  if (!is_round_open_ || persisting_) return;
+  const bool is_waiting =
+      std::any_of(answers_.begin(), answers_.end(), [](const auto& item) { return item.second.is_pending; });
+  if (is_waiting) return;
+  is_round_open_ = false;
+  evaluate(now);
+}
+
+std::optional<base::Instant> BootstrapFsm::next_tick() const {
+  std::optional<base::Instant> next;
+  const auto consider = [&next](base::Instant at) { next = next ? std::min(*next, at) : at; };
+  for (const auto& [id, pending] : pending_) consider(pending.deadline);
+  if (is_round_due_ever()) consider(next_round_);
+  if (may_drive()) {
+    for (const auto& [id, drive] : drives_) {
+      if (!drive.is_done && !drive.is_pending) consider(drive.retry_at);
+    }
+  }
+  return next;
+}
+
+std::vector<BootstrapAction> BootstrapFsm::take_actions() { return std::exchange(actions_, {}); }
+
+void BootstrapFsm::on_cluster_view(ClusterView view) {
+  WW_ASSERT(view.members.size() <= core::configuration_members_max);
+  view_ = std::move(view);
+}
+
+void BootstrapFsm::on_removed() {
+  WW_ASSERT(meta_.state == MemberState::member);
+  WW_ASSERT(!persisting_);
+  meta_.state = MemberState::removed;
+  drives_.clear();
+  pending_.clear();
+  set_status(BootstrapPhase::refused, "this member was removed from cluster " + base::to_hex(meta_.cluster_id));
+}
+
+void BootstrapFsm::check_basic() const {
+  switch (meta_.state) {
+    case MemberState::fresh:
+      WW_ASSERT(meta_.cluster_id.is_zero());
+      WW_ASSERT(meta_.set_hash == 0);
+      break;
+    case MemberState::prepared:
+      WW_ASSERT(meta_.cluster_id.is_zero());
+      WW_ASSERT(!prepared_.empty());
+      WW_ASSERT(meta_.set_hash == set_hash(prepared_));
+      WW_ASSERT(prepared_.find(options_.node_id) != nullptr);
+      break;
+    case MemberState::member:
+    case MemberState::removed:
+      WW_ASSERT(!meta_.cluster_id.is_zero());
+      WW_ASSERT(!is_round_open_);
+      break;
+  }
+  WW_ASSERT(answers_.size() <= candidates_max + contacts_max);
+}
+
+}  // namespace whitewater::discovery
