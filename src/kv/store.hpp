@@ -23,6 +23,7 @@
 
 namespace whitewater::kv {
 
+class CompactionWalk;
 class KeyIndex;
 class RecordOverlay;
 
@@ -86,7 +87,6 @@ class Store {
   void check_invariants() const;
 
  private:
-  class CompactionWalk;
   CommandResponse execute(const Command& command);
   CommandResponse execute_put(const PutRequest& request);
   CommandResponse execute_delete(const DeleteRangeRequest& request);
