@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -98,9 +99,10 @@ class ServerMetrics {
   Histogram& request_duration(std::string_view rpc);  // seconds, from accept to reply
 
   // Handles of the hot path.
-  Histogram& log_sync;         // etcd_disk_wal_fsync_duration_seconds: one durable write of the log
+  Histogram& log_sync;         // etcd_disk_wal_fsync_duration_seconds: one durable write of the log, in etcd's buckets
+  Histogram& log_write;        // the same in finer buckets; record both
   Histogram& backend_commit;   // etcd_disk_backend_commit_duration_seconds: one write batch of the store
-  Histogram& apply;            // etcd_server_apply... of one batch, own name
+  Histogram& apply;            // one batch of committed entries
   Histogram& batch_entries;    // entries per log batch
   Counter& client_sent_bytes;  // etcd_network_client_grpc_sent_bytes_total
   Counter& client_received_bytes;
