@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "net/frame.hpp"
 #include "net/frame_batch.hpp"
@@ -24,7 +27,7 @@ class FrameStream {
   FrameStream(TcpSocket socket, std::string_view head, std::size_t payload_bytes_max);
 
   // The next frame; connection_lost at a clean end, malformed / checksum_mismatch / limit_exceeded for bad bytes, or
-  // the socket's error. Throws operation_aborted when the coroutine is cancelled.
+  // the socket's error.
   Awaitable<base::Result<Frame>> read_frame();
   // A frame that has arrived already, or nothing: never waits.
   [[nodiscard]] base::Result<std::optional<Frame>> take_buffered_frame() { return decoder_.next(); }
@@ -41,10 +44,7 @@ class FrameStream {
   TcpSocket socket_;
   FrameDecoder decoder_;
   StreamCounters counters_;
+  std::vector<asio::const_buffer> buffers_;
 };
-
-// TCP_NODELAY, keepalive probes and TCP_USER_TIMEOUT: a dead peer is noticed within `user_timeout` even while nothing
-// is read.
-void set_stream_options(TcpSocket& socket, base::Duration user_timeout = base::seconds(10));
 
 }  // namespace whitewater::net

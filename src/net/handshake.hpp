@@ -137,7 +137,8 @@ struct Accepted {
 };
 struct Refused {
   Refusal refusal;
-  bool is_self_superseded = false;  // the dialler is a newer run of this very member: the owner has to end
+  // Not zero: the dialler is a newer run of this very member, so this one has to end.
+  base::Incarnation newer_own_incarnation;
 };
 using AcceptDecision = std::variant<Accepted, Refused>;
 [[nodiscard]] AcceptDecision decide_hello(const Hello& hello, const LocalIdentity& self, const IncarnationTable& seen);

@@ -11,6 +11,7 @@
 
 #include "net/http_message.hpp"
 #include "net/reactor.hpp"
+#include "net/read_buffer.hpp"
 
 namespace whitewater::net {
 
@@ -38,7 +39,6 @@ class HttpClient {
  public:
   // `host` goes into the Host field.
   HttpClient(Executor executor, Endpoint endpoint, std::string host, HttpClientOptions options = {});
-  ~HttpClient();
 
   // timed_out (outcome unknown), connection_lost, malformed, limit_exceeded, or the socket's error. After any of them
   // the next call connects anew. A GET or HEAD on a kept connection that the server had closed is sent once more.
@@ -49,13 +49,15 @@ class HttpClient {
  private:
   Awaitable<base::Result<HttpReply>> attempt(const HttpCall* request);
   Awaitable<base::Result<HttpReply>> read_reply(bool is_head);
+  void write_request(const HttpCall& request);
 
   TcpSocket socket_;
   Endpoint endpoint_;
   std::string host_;
   HttpClientOptions options_;
   std::string out_;
-  std::string buffer_;  // read, not yet parsed
+  ReadBuffer buffer_;
+  bool has_received_ = false;  // anything of the current reply
 };
 
 }  // namespace whitewater::net

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/log_line.hpp"
 #include "net/event.hpp"
@@ -69,7 +70,9 @@ class HttpServer final : public StreamHandler {
   friend class Session;
   using Hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
-  Executor executor_;
+  // Of this second, formatted once in it.
+  [[nodiscard]] std::string_view date();
+
   HttpHandler& handler_;
   Watchdog& watchdog_;
   HttpServerOptions options_;

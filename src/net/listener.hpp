@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/log_line.hpp"
@@ -63,7 +64,7 @@ class Listener {
  private:
   Awaitable<void> accept_loop(TcpAcceptor* acceptor);
   Awaitable<void> serve(TcpSocket socket);
-  Awaitable<void> serve_as(Protocol protocol, TcpSocket socket, std::string head);
+  Awaitable<void> serve_client(Protocol protocol, TcpSocket socket, std::string head);
   Awaitable<void> refuse(TcpSocket socket, std::string text);
 
   Executor executor_;

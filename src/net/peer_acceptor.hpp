@@ -4,9 +4,9 @@
 // PeerLink.
 #pragma once
 
-#include <boost/asio/cancellation_signal.hpp>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -71,18 +71,23 @@ class PeerAcceptor final : public StreamHandler {
   using SessionKey = std::pair<base::NodeId, Channel>;
 
   Awaitable<bool> shake_hands(Session* session);
+  Awaitable<void> refuse(Session* session, Refused refused);
   Awaitable<void> read_messages(Session* session);
   Awaitable<void> answer_bootstrap(Session* session);
+  [[nodiscard]] bool on_read(Session& session, Frame frame);
   [[nodiscard]] bool on_frame(Session& session, const Frame& frame);
-  void deliver(Session& session, const Frame& frame);
+  [[nodiscard]] bool deliver(Session& session, const Frame& frame);
   void take_over(Session& session);
+  void end(Session& session);
+  void note_end(const Session& session, error_code error);
 
   PeerHandler& handler_;
   Watchdog& watchdog_;
   base::LogSink& sink_;
   PeerAcceptorOptions options_;
   IncarnationTable incarnations_;
-  std::map<SessionKey, Session*> current_;
+  std::set<Session*> sessions_;             // every one, in no meaningful order
+  std::map<SessionKey, Session*> current_;  // after the handshake, one per sender and channel
   std::vector<core::Message> decoded_;
   PeerAcceptorCounters counters_;
   std::size_t session_count_ = 0;

@@ -77,11 +77,13 @@ class PeerLink {
 
  private:
   Awaitable<base::Result<DialedPeer>> dial_any();
-  Awaitable<void> serve(FrameStream* stream);
+  Awaitable<void> serve(DialedPeer dialed);
   Awaitable<void> write_loop(FrameStream* stream);
   Awaitable<void> read_loop(FrameStream* stream);
-  Awaitable<void> ping_loop(FrameStream* stream);
+  Awaitable<void> ping_loop();
   Awaitable<void> wait_backoff();
+  void on_connected(const DialedPeer& dialed);
+  void on_disconnected(const std::string& why);
   void fill_batch();
   void note_failure(const std::string& why);
 
@@ -93,11 +95,12 @@ class PeerLink {
   Backoff backoff_;
   SendQueue queue_;
   Event wake_writer_;
-  Event wake_dialler_;
+  Timer backoff_timer_;
   FrameBatch batch_;
   std::vector<core::Message> taken_;
   PeerLinkCounters counters_;
-  std::optional<base::Instant> ping_due_sent_;  // when the unanswered ping was queued
+  FrameStream* stream_ = nullptr;           // of the current connection
+  std::optional<base::Instant> ping_sent_;  // the unanswered ping
   bool is_ping_due_ = false;
   base::Instant last_heard_;
   bool is_connected_ = false;

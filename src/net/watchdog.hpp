@@ -51,7 +51,6 @@ class Deadline : public Watchdog::Hook {
   Watchdog& watchdog_;
   std::function<void()> on_expired_;
   base::Instant at_;
-  bool is_armed_ = false;
   bool has_expired_ = false;
 };
 

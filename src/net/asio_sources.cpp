@@ -1,0 +1,2 @@
+// Asio's own sources for this reactor, compiled once.
+#include <boost/asio/impl/src.hpp>
