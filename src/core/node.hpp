@@ -80,8 +80,7 @@ struct Output {
   std::vector<Message> after_persist;
   std::vector<Entry> committed;
   std::vector<ReadResult> reads;
-  std::vector<RequestId>
-      rejected;  // this member's forwarded proposals that the leader did not append: safe to propose again
+  std::vector<RejectedProposal> rejected;
   std::vector<LogRead> log_reads;
 
   [[nodiscard]] bool empty() const;
