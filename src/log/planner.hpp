@@ -47,7 +47,7 @@ class LogPlanner {
              std::uint32_t slots, BufferPool& pool);
 
   void on_append(LogAppend append);
-  // Entries up to `upto` are applied, durable in the store and needed by nobody. Never past the durable part.
+  // Entries up to `upto` are applied, durable in the store and needed by nobody. Cut to last_index().
   void on_release(Index upto);
   void on_write_done(std::uint64_t op_id);
   void on_segment_added(Slot slot);

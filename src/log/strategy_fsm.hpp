@@ -11,7 +11,7 @@
 
 namespace whitewater::log {
 
-inline constexpr std::uint64_t degraded_factor = 3;  // times the probe's median
+inline constexpr std::int64_t degraded_factor = 3;  // times the probe's median
 inline constexpr base::Duration degraded_window = base::milliseconds(50);
 inline constexpr std::size_t degraded_samples_min = 5;
 inline constexpr std::size_t degraded_samples_max = 256;  // of one window; more are not looked at
