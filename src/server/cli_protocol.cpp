@@ -9,8 +9,8 @@
 #include <limits>
 #include <utility>
 
+#include "api/base64.hpp"
 #include "base/ids.hpp"
-#include "server/cli_base64.hpp"
 
 namespace whitewater::server {
 namespace {
@@ -58,6 +58,18 @@ std::string text_of(const json::object& object, std::string_view key) {
 bool flag_of(const json::object& object, std::string_view key) {
   const json::value* value = object.if_contains(key);
   return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+std::string encode_base64(std::string_view bytes) {
+  std::string text;
+  api::append_base64(text, bytes);
+  return text;
+}
+
+std::optional<std::string> decode_base64(std::string_view text) {
+  std::string bytes;
+  if (!api::decode_base64(text, bytes)) return std::nullopt;
+  return bytes;
 }
 
 CliRequest range_request(const CliCommand& command) {

@@ -1,31 +1,8 @@
 #include "server/cli_protocol.hpp"
 
 #include "catch.hpp"
-#include "server/cli_base64.hpp"
 
 using namespace whitewater::server;
-
-TEST_CASE("base64 matches the vectors of RFC 4648 and survives a round trip") {
-  const std::pair<std::string, std::string> vectors[] = {{"", ""},
-                                                         {"f", "Zg=="},
-                                                         {"fo", "Zm8="},
-                                                         {"foo", "Zm9v"},
-                                                         {"foob", "Zm9vYg=="},
-                                                         {"fooba", "Zm9vYmE="},
-                                                         {"foobar", "Zm9vYmFy"}};
-  for (const auto& [plain, coded] : vectors) {
-    CHECK(encode_base64(plain) == coded);
-    CHECK(decode_base64(coded) == plain);
-  }
-  std::string every_byte;
-  for (int c = 0; c < 256; ++c) every_byte.push_back(static_cast<char>(c));
-  CHECK(decode_base64(encode_base64(every_byte)) == every_byte);
-  CHECK(decode_base64("Zg") == "f");
-  for (const char* bad : {"Z", "Zh==", "Zg=a", "Zg===", "Z g=", "====", "Zm9v\n"}) {
-    INFO(bad);
-    CHECK_FALSE(decode_base64(bad));
-  }
-}
 
 TEST_CASE("the end of a prefix is the next key that does not start with it") {
   CHECK(prefix_range_end("a") == "b");

@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# ./dev build: CMake presets with visible progress. Sourced by ./dev.
+
+: "${log_dir:?this file is sourced by ./dev}"
+
+# The presets take the compiler from WHITEWATER_CC and WHITEWATER_CXX: what the user says, else what ./dev install brings.
+choose_compiler() {
+  [ -z "${WHITEWATER_CXX:-}" ] || [ -n "${WHITEWATER_CC:-}" ] || die "WHITEWATER_CXX is set but WHITEWATER_CC is not"
+  if [ -z "${WHITEWATER_CXX:-}" ]; then
+    local suffix
+    for suffix in -19 -20 -18 -17 -16 ""; do
+      command -v "clang++$suffix" >/dev/null || continue
+      WHITEWATER_CC=clang$suffix
+      WHITEWATER_CXX=clang++$suffix
+      break
+    done
+  fi
+  [ -n "${WHITEWATER_CXX:-}" ] || die "no clang++ found; ./dev install brings clang-19. Or set WHITEWATER_CC and WHITEWATER_CXX (clang >= 16, GCC >= 13)."
+  export WHITEWATER_CC WHITEWATER_CXX
+}
+
+configure_preset() {
+  local preset=$1 log=$log_dir/configure-$1.log
+  [ -f "build/$preset/build.ninja" ] && return 0
+  mkdir -p "$log_dir"
+  choose_compiler
+  step "Configuring the preset $preset with $WHITEWATER_CXX"
+  cmake --preset "$preset" >"$log" 2>&1 || {
+    tail -n 25 "$log" >&2
+    die "CMake failed; all of its output is in $log. If a package is missing: ./dev install. To start over: rm -r build/$preset"
+  }
+}
+
+# build_targets PRESET TARGET...: ninja's own counter on a terminal, every tenth line of it elsewhere.
+build_targets() {
+  local preset=$1
+  shift
+  configure_preset "$preset"
+  choose_compiler
+  export NINJA_STATUS='[%f/%t] '
+  local started
+  started=$(now_ms)
+  step "Building $preset: ${*:-everything}"
+  if [ -t 1 ]; then
+    cmake --build "build/$preset" ${1:+--target "$@"} || build_failed "$preset"
+  else
+    mkdir -p "$log_dir"
+    cmake --build "build/$preset" ${1:+--target "$@"} 2>&1 | tee "$log_dir/build-$preset.log" |
+      awk '!/^\[[0-9]+\/[0-9]+\]/ { print; fflush(); next }
+           { split($1, part, /[\[\/\]]/); if (part[2] % 10 == 0 || part[2] == part[3]) { print; fflush() } }' ||
+      build_failed "$preset"
+  fi
+  say "built in $(seconds_since "$started") s"
+}
+
+build_failed() {
+  die "the build failed. The first error above is the one to read; if it names a missing header, run ./dev install.
+  Killed without an error: too little memory; build with fewer jobs: ninja -C build/$1 -j1"
+}
+
+build_preset() {
+  local preset=${1:-release}
+  [ $# -le 1 ] || die "build: one preset at most"
+  install_packages
+  cmake --list-presets 2>/dev/null | grep -q "\"$preset\"" || die "no preset \"$preset\"; cmake --list-presets shows them"
+  build_targets "$preset"
+}

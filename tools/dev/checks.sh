@@ -1,0 +1,88 @@
+# shellcheck shell=bash
+# ./dev test: every check and every test, each timed, with a summary at the end. A failed step does not hide the later ones.
+# Sourced by ./dev.
+
+failed_steps=()
+step_times=()
+
+run_step() { # NAME COMMAND...
+  local name=$1 started
+  shift
+  [ -z "$only_step" ] || [ "$only_step" = "$name" ] || return 0
+  step "$name"
+  started=$(now_ms)
+  if "$@"; then
+    step_times+=("$name $(seconds_since "$started") s")
+  else
+    step_times+=("$name $(seconds_since "$started") s FAILED")
+    failed_steps+=("$name")
+  fi
+}
+
+bash_files() {
+  local file first
+  while IFS= read -r -d '' file; do
+    [ -f "$file" ] || continue
+    first=""
+    IFS= read -r first <"$file" 2>/dev/null || true
+    if [[ $file == *.sh ]] || [[ $first == '#!'*bash* ]]; then echo "$file"; fi
+  done < <(git ls-files -z --cached --others --exclude-standard)
+}
+
+check_scripts() {
+  local -a files
+  mapfile -t files < <(bash_files)
+  shellcheck --external-sources "${files[@]}" && say "shellcheck: ${#files[@]} files"
+}
+
+check_layering() { python3 tools/check_layers_test.py 2>&1 | tail -n 3 && python3 tools/check_layers.py; }
+
+check_formatting() {
+  local -a files
+  mapfile -t files < <(git ls-files 'src/*.hpp' 'src/*.cpp' 'test/*.hpp' 'test/*.cpp' 'bench/*.hpp' 'bench/*.cpp')
+  clang-format-19 --dry-run -Werror "${files[@]}" || {
+    say "To mend it: clang-format-19 -i FILE"
+    return 1
+  }
+  say "clang-format: ${#files[@]} files"
+}
+
+unit_tests() { ctest --test-dir build/release -j2 --output-on-failure --timeout 300; }
+
+run_tests() {
+  local quick=0 only_step="" started
+  while [ $# -gt 0 ]; do
+    case "$1" in
+      --quick) quick=1 ;;
+      --only)
+        [ $# -ge 2 ] || die "test: --only needs the name of a step"
+        only_step=$2
+        shift
+        ;;
+      *) die "test: unknown argument \"$1\" (--quick, --only STEP)" ;;
+    esac
+    shift
+  done
+  started=$(now_ms)
+  install_packages
+  choose_compiler
+  case "$only_step" in
+    "" | unit | integration) build_targets release ;;
+    headers | tidy) configure_preset release ;;
+    shellcheck | layers | format) ;;
+    *) die "test: no step \"$only_step\"; ./dev help lists them" ;;
+  esac
+  run_step shellcheck check_scripts
+  run_step layers check_layering
+  run_step headers python3 tools/check_headers --compiler "$WHITEWATER_CXX" --build-dir build/release
+  run_step format check_formatting
+  [ "$quick" = 1 ] || run_step tidy python3 tools/check_tidy --build-dir build/release
+  run_step unit unit_tests
+  run_step integration python3 test/integration/run.py --build-dir build/release
+  say ""
+  printf '  %s\n' "${step_times[@]}"
+  if [ ${#failed_steps[@]} -gt 0 ]; then
+    die "FAILED after $(seconds_since "$started") s: ${failed_steps[*]}. One step alone: ./dev test --only ${failed_steps[0]}"
+  fi
+  say "OK: every step passed in $(seconds_since "$started") s"
+}
