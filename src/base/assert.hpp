@@ -13,9 +13,9 @@ namespace whitewater::base {
 
 }  // namespace whitewater::base
 
-#define WW_ASSERT(expression)                                     \
-  (__builtin_expect(static_cast<bool>(expression), 1) ? (void)0   \
+#define WW_ASSERT(expression)                                   \
+  (__builtin_expect(static_cast<bool>(expression), 1) ? (void)0 \
                                                       : ::whitewater::base::assertion_failed(#expression, nullptr))
-#define WW_ASSERT_MSG(expression, message)                        \
-  (__builtin_expect(static_cast<bool>(expression), 1) ? (void)0   \
+#define WW_ASSERT_MSG(expression, message)                      \
+  (__builtin_expect(static_cast<bool>(expression), 1) ? (void)0 \
                                                       : ::whitewater::base::assertion_failed(#expression, message))

@@ -1,5 +1,6 @@
-// SharedBytes: an immutable, reference-counted slice of bytes. Copies share the memory, so that one payload can sit in the
-// log's batch, in a message to each follower and in the apply queue without being copied. Not for growing or editing.
+// SharedBytes: an immutable, reference-counted slice of bytes. Copies share the memory, so that one payload can sit in
+// the log's batch, in a message to each follower and in the apply queue without being copied. Not for growing or
+// editing.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
-// Little-endian writer and bounds-checked reader for every format of ours (log records, peer frames, commands, meta file).
-// The reader never reads past its input and never allocates: a failed read latches `ok() == false` and yields zeros, so a
-// decoder checks once at the end. Lengths are compared with a stated bound before use.
+// Little-endian writer and bounds-checked reader for every format of ours (log records, peer frames, commands, meta
+// file). The reader never reads past its input and never allocates: a failed read latches `ok() == false` and yields
+// zeros, so a decoder checks once at the end. Lengths are compared with a stated bound before use.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,8 @@
 
 namespace whitewater::base {
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the formats are little-endian and so are the supported machines");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "the formats are little-endian and so are the supported machines");
 
 class ByteWriter {
  public:

@@ -1,5 +1,6 @@
-// Rng: a small deterministic random generator, passed by value into pure code. Same seed, same sequence, on every platform.
-// Source: Sebastiano Vigna, SplitMix64. Not for secrets or identities (the server draws those from getrandom).
+// Rng: a small deterministic random generator, passed by value into pure code. Same seed, same sequence, on every
+// platform. Source: Sebastiano Vigna, SplitMix64. Not for secrets or identities (the server draws those from
+// getrandom).
 #pragma once
 
 #include <cstdint>

@@ -20,8 +20,9 @@ struct TermRun {
 
 // What a restart hands to the core.
 struct LogStart {
-  std::vector<TermRun> terms;  // of all retained entries, in order; empty for an empty log
-  Index last_index;            // zero for an empty log; all of it is durable
+  std::vector<TermRun> terms;     // of all retained entries, in order; empty for an empty log
+  std::optional<Term> prev_term;  // of the entry before the first retained one, where it is known
+  Index last_index;               // zero for an empty log; all of it is durable
   std::deque<Entry> entries;  // the newest entries, contiguous up to last_index; at least those after the applied index
 };
 

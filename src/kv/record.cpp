@@ -89,6 +89,7 @@ std::string encode_meta(const StoreMeta& meta) {
   writer.u64(static_cast<std::uint64_t>(meta.current));
   writer.u64(static_cast<std::uint64_t>(meta.compacted));
   writer.u64(static_cast<std::uint64_t>(meta.compaction_finished));
+  writer.blob(meta.configuration.view());
   return out;
 }
 
@@ -101,6 +102,7 @@ base::Result<StoreMeta> decode_meta(std::string_view bytes) {
   meta.current = static_cast<Revision>(reader.u64());
   meta.compacted = static_cast<Revision>(reader.u64());
   meta.compaction_finished = static_cast<Revision>(reader.u64());
+  meta.configuration = base::SharedBytes(std::string(reader.blob(configuration_bytes_max)));
   if (!reader.at_end()) return base::Errc::malformed;
   if (meta.current < 1 || meta.compacted > meta.current) return base::Errc::malformed;
   if (meta.compaction_finished > meta.compacted) return base::Errc::malformed;

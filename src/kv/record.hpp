@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "base/ids.hpp"
 #include "kv/types.hpp"
@@ -27,6 +28,8 @@ inline constexpr std::size_t record_name_bytes = 12;
 inline constexpr std::uint32_t record_sub_meta = 0xffffffffU;
 // A record holds one key and value of a command (command_codec.hpp: command_bytes_max) and its own header.
 inline constexpr std::size_t record_bytes_max = (2UL << 20) + 64;
+// The configuration in the meta record: 64 members with the longest names take 17 KiB.
+inline constexpr std::size_t configuration_bytes_max = 64UL << 10;
 
 // One change of one key: the revision of its transaction and its running number in it.
 struct RecordId {
@@ -60,6 +63,7 @@ struct StoreMeta {
   Revision current = 1;               // revision of the newest write transaction; 1: none
   Revision compacted = -1;            // reads below are refused; -1: never compacted
   Revision compaction_finished = -1;  // records made obsolete by compactions up to here are gone
+  base::SharedBytes configuration;    // of the cluster at `applied`, opaque here; empty: none was applied yet
   bool operator==(const StoreMeta&) const = default;
 };
 

@@ -48,6 +48,7 @@ Store::Store(std::unique_ptr<Backend> backend)
   applied_ = meta.applied;
   current_ = meta.current;
   compacted_ = meta.compacted;
+  configuration_ = meta.configuration;
   rebuild_index();
 }
 
@@ -83,7 +84,18 @@ CommandResponse Store::apply(Index index, std::string_view encoded_command) {
 void Store::advance(Index index) {
   WW_ASSERT_MSG(index == applied_.next(), "log entries are applied in order, each once");
   applied_ = index;
-  overlay_->end_entry({.applied = applied_, .current = current_, .compacted = compacted_});
+  StoreMeta meta;
+  meta.applied = applied_;
+  meta.current = current_;
+  meta.compacted = compacted_;
+  meta.configuration = configuration_;
+  overlay_->end_entry(meta);
+}
+
+void Store::set_configuration(Index index, std::string_view encoded) {
+  WW_ASSERT(encoded.size() <= configuration_bytes_max);
+  configuration_ = base::SharedBytes(std::string(encoded));
+  advance(index);
 }
 
 CommandResponse Store::execute(const Command& command) {

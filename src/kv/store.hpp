@@ -59,6 +59,10 @@ class Store {
   [[nodiscard]] CommandResponse apply(Index index, std::string_view encoded_command);
   // The same for an entry that is not a command (no-op, configuration).
   void advance(Index index);
+  // The same for a configuration entry: its payload is kept with the records, because the log entry will be released.
+  void set_configuration(Index index, std::string_view encoded);
+  // As last applied; empty before the first one.
+  [[nodiscard]] std::string_view configuration() const { return configuration_.view(); }
 
   // Reads at applied_index(). The request has passed check_request; errors: compacted, future_revision.
   [[nodiscard]] RangeResult range(const RangeRequest& request) const;
@@ -100,6 +104,7 @@ class Store {
   Index applied_;
   Revision current_ = 1;
   Revision compacted_ = -1;
+  base::SharedBytes configuration_;
   std::unique_ptr<CompactionWalk> walk_;  // while records of a compaction are being removed
 };
 

@@ -16,11 +16,11 @@ namespace whitewater::replica {
 // When a request passed each stage, on this member's clock. A stage that this member did not see (the leader's disk,
 // for a request that it forwarded) stays empty.
 struct StageTimes {
-  base::Instant accepted;                    // the request was read from the client
-  base::Instant proposed;                    // handed to the Raft core, or forwarded
-  std::optional<base::Instant> log_written;  // durable in the own log
-  std::optional<base::Instant> replicated;   // acknowledged by enough others for a quorum with this member
-  std::optional<base::Instant> committed;    // known to be committed
+  base::Instant accepted;                      // the request was read from the client
+  base::Instant proposed;                      // handed to the Raft core, or forwarded
+  std::optional<base::Instant> log_written{};  // durable in the own log
+  std::optional<base::Instant> replicated;     // acknowledged by enough others for a quorum with this member
+  std::optional<base::Instant> committed;      // known to be committed
 };
 
 struct PendingProposal {

@@ -139,7 +139,7 @@ class Replica {
 
   PendingProposals pending_;
   std::deque<Ticket> held_;                 // in order; proposed as soon as there is a leader
-  std::deque<AwaitedEntry> awaiting_disk_;    // leader: for the stage times
+  std::deque<AwaitedEntry> awaiting_disk_;  // leader: for the stage times
   std::deque<AwaitedEntry> awaiting_quorum_;
   std::uint64_t proposals_failed_ = 0;
 

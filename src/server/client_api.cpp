@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "api/version.hpp"
 #include "kv/check.hpp"
 #include "kv/command_codec.hpp"
 
@@ -46,6 +47,7 @@ std::optional<kv::ErrorCode> check_call(const api::Call& call, std::size_t max_t
 struct ClientApi::RequestClock {
   base::Instant received;
   base::Instant parsed;
+  api::GrpcCode code = api::GrpcCode::ok;
   bool is_write = false;  // went through the log; the fields below are set
   replica::StageTimes times;
   base::Instant applied;
@@ -98,7 +100,8 @@ net::Awaitable<net::HttpResponse> ClientApi::handle(net::HttpRequest request) {
                       milliseconds_of(clock.parsed - clock.received), milliseconds_of(t.proposed - clock.parsed),
                       since(t.log_written), since(t.replicated), since(t.committed),
                       t.committed ? milliseconds_of(clock.applied - *t.committed) : -1.0,
-                      milliseconds_of(clock.answered - clock.applied), milliseconds_of(clock.answered - clock.received)));
+                      milliseconds_of(clock.answered - clock.applied),
+                      milliseconds_of(clock.answered - clock.received)));
     }
   }
   co_return response;
@@ -133,23 +136,28 @@ std::string ClientApi::no_member_reason() {
   return reason.empty() ? "this member belongs to no cluster yet" : reason;
 }
 
+api::HttpAnswer ClientApi::refuse(const api::Status& status, RequestClock* clock) {
+  clock->code = status.code;
+  return api::to_answer(status);
+}
+
 net::Awaitable<api::HttpAnswer> ClientApi::call(api::Call call, RequestClock* clock) {
   const std::string_view rpc = api::rpc_name(call);
   metrics_.on_started(rpc);
   const base::Instant started = net::now();
   api::HttpAnswer answer;
   if (const auto refused = check_call(call, options_.max_txn_ops)) {
-    answer = api::to_answer(api::to_status(*refused));
+    answer = refuse(api::to_status(*refused), clock);
   } else if (view_.member() == nullptr) {
-    answer = api::to_answer(api::Status{api::GrpcCode::unavailable, "etcdserver: no leader: " + no_member_reason()});
+    answer = refuse({api::GrpcCode::unavailable, "etcdserver: no leader: " + no_member_reason()}, clock);
   } else if (auto too_large = api::check_proposal_size(call)) {
-    answer = api::to_answer(*too_large);
+    answer = refuse(*too_large, clock);
   } else if (auto* range = std::get_if<kv::RangeRequest>(&call)) {
-    answer = co_await read(std::move(*range));
+    answer = co_await read(std::move(*range), clock);
   } else if (auto* txn = std::get_if<kv::TxnRequest>(&call); txn != nullptr && kv::is_read_only(*txn)) {
-    answer = co_await read_txn(std::move(*txn));
+    answer = co_await read_txn(std::move(*txn), clock);
   } else if (auto* members = std::get_if<api::MemberListRequest>(&call)) {
-    answer = co_await member_list(*members);
+    answer = co_await member_list(*members, clock);
   } else if (std::holds_alternative<api::StatusRequest>(call)) {
     answer = status();
   } else {
@@ -158,27 +166,29 @@ net::Awaitable<api::HttpAnswer> ClientApi::call(api::Call call, RequestClock* cl
     answer = co_await write(std::move(*command), clock);
   }
   metrics_.request_duration(rpc).record_ns((net::now() - started).count());
-  metrics_.on_handled(rpc, answer.status == 200 ? api::GrpcCode::ok : api::GrpcCode::unknown);
+  metrics_.on_handled(rpc, clock->code);
   co_return answer;
 }
 
-net::Awaitable<api::HttpAnswer> ClientApi::read(kv::RangeRequest request) {
+net::Awaitable<api::HttpAnswer> ClientApi::read(kv::RangeRequest request, RequestClock* clock) {
   Member& member = *view_.member();
   if (!request.serializable) {
     const auto barrier = co_await member.read_barrier();
-    if (!barrier) co_return api::to_answer(api::to_status(barrier.error()));
+    if (!barrier) co_return refuse(api::to_status(barrier.error()), clock);
   }
-  co_return api::to_answer(header(), member.store().range(request));
+  const kv::RangeResult result = member.store().range(request);
+  if (const auto* refused = std::get_if<kv::ErrorCode>(&result)) co_return refuse(api::to_status(*refused), clock);
+  co_return api::to_answer(header(), result);
 }
 
-net::Awaitable<api::HttpAnswer> ClientApi::read_txn(kv::TxnRequest request) {
+net::Awaitable<api::HttpAnswer> ClientApi::read_txn(kv::TxnRequest request, RequestClock* clock) {
   Member& member = *view_.member();
   if (!kv::is_serializable(request)) {
     const auto barrier = co_await member.read_barrier();
-    if (!barrier) co_return api::to_answer(api::to_status(barrier.error()));
+    if (!barrier) co_return refuse(api::to_status(barrier.error()), clock);
   }
   kv::ReadTxnResult result = member.store().read_txn(request);
-  if (const auto* refused = std::get_if<kv::ErrorCode>(&result)) co_return api::to_answer(api::to_status(*refused));
+  if (const auto* refused = std::get_if<kv::ErrorCode>(&result)) co_return refuse(api::to_status(*refused), clock);
   co_return api::to_answer(api::encode_response(header(), std::get<kv::TxnResponse>(result)));
 }
 
@@ -189,30 +199,36 @@ net::Awaitable<api::HttpAnswer> ClientApi::write(kv::Command command, RequestClo
       compaction != nullptr && compaction->physical ? std::optional(compaction->revision) : std::nullopt;
   std::string encoded = kv::encode_command(command);
   if (encoded.size() > options_.max_request_bytes) {
-    co_return api::to_answer(api::to_status(api::Error::request_too_large));
+    co_return refuse(api::to_status(api::Error::request_too_large), clock);
   }
   WriteOutcome outcome = co_await member.write(clock->received, std::move(encoded));
   clock->is_write = true;
   clock->times = outcome.times;
   clock->applied = outcome.applied;
-  if (!outcome.response) co_return api::to_answer(api::to_status(outcome.response.error()));
+  if (!outcome.response) co_return refuse(api::to_status(outcome.response.error()), clock);
+  if (const auto* refused = std::get_if<kv::ErrorCode>(&*outcome.response)) {
+    co_return refuse(api::to_status(*refused), clock);
+  }
   if (wait_for && std::holds_alternative<kv::CompactionResponse>(*outcome.response)) {
     co_await member.physical_compaction(*wait_for, physical_compaction_limit);
   }
   co_return api::to_answer(header(), *outcome.response);
 }
 
-net::Awaitable<api::HttpAnswer> ClientApi::member_list(api::MemberListRequest request) {
+net::Awaitable<api::HttpAnswer> ClientApi::member_list(api::MemberListRequest request, RequestClock* clock) {
   Member& member = *view_.member();
   if (request.linearizable) {
     const auto barrier = co_await member.read_barrier();
-    if (!barrier) co_return api::to_answer(api::to_status(barrier.error()));
+    if (!barrier) co_return refuse(api::to_status(barrier.error()), clock);
   }
   std::vector<api::Member> members;
   const core::Configuration& configuration = member.node().configuration();
   for (const core::Member& known : configuration.members()) {
     const std::string url = "http://" + known.name;
-    members.push_back({known.id.value, known.name.substr(0, known.name.find_first_of(".:")), {url}, {url},
+    members.push_back({known.id.value,
+                       known.name.substr(0, known.name.find_first_of(".:")),
+                       {url},
+                       {url},
                        configuration.is_learner(known.id)});
   }
   co_return api::to_answer(api::encode_member_list(header(), members));

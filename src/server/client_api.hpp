@@ -1,6 +1,6 @@
-// ClientApi: what the client port answers. Turns each HTTP request into a call (api::route), brings it through the member
-// where it needs the cluster, and measures every stage on the way. Owned by the server; reactor thread. Holds no rule of the
-// API itself: those are api's and kv's.
+// ClientApi: what the client port answers. Turns each HTTP request into a call (api::route), brings it through the
+// member where it needs the cluster, and measures every stage on the way. Owned by the server; reactor thread. Holds no
+// rule of the API itself: those are api's and kv's.
 #pragma once
 
 #include <functional>
@@ -43,14 +43,15 @@ class ClientApi final : public net::HttpHandler {
  private:
   struct RequestClock;
   net::Awaitable<api::HttpAnswer> call(api::Call call, RequestClock* clock);
-  net::Awaitable<api::HttpAnswer> read(kv::RangeRequest request);
-  net::Awaitable<api::HttpAnswer> read_txn(kv::TxnRequest request);
+  net::Awaitable<api::HttpAnswer> read(kv::RangeRequest request, RequestClock* clock);
+  net::Awaitable<api::HttpAnswer> read_txn(kv::TxnRequest request, RequestClock* clock);
   net::Awaitable<api::HttpAnswer> write(kv::Command command, RequestClock* clock);
-  net::Awaitable<api::HttpAnswer> member_list(api::MemberListRequest request);
+  net::Awaitable<api::HttpAnswer> member_list(api::MemberListRequest request, RequestClock* clock);
   net::Awaitable<api::HttpAnswer> probe(api::Probe probe);
   [[nodiscard]] api::HttpAnswer status() const;
   [[nodiscard]] api::ResponseHeader header() const;
   [[nodiscard]] std::string no_member_reason();
+  static api::HttpAnswer refuse(const api::Status& status, RequestClock* clock);
   void record_stages(const RequestClock& clock);
 
   ClientApiOptions options_;

@@ -19,20 +19,28 @@ using base::FatalError;
 
 discovery::MemberState to_discovery(log::MemberState state) {
   switch (state) {
-    case log::MemberState::fresh: return discovery::MemberState::fresh;
-    case log::MemberState::prepared: return discovery::MemberState::prepared;
-    case log::MemberState::member: return discovery::MemberState::member;
-    case log::MemberState::removed: return discovery::MemberState::removed;
+    case log::MemberState::fresh:
+      return discovery::MemberState::fresh;
+    case log::MemberState::prepared:
+      return discovery::MemberState::prepared;
+    case log::MemberState::member:
+      return discovery::MemberState::member;
+    case log::MemberState::removed:
+      return discovery::MemberState::removed;
   }
   return discovery::MemberState::fresh;
 }
 
 log::MemberState to_log(discovery::MemberState state) {
   switch (state) {
-    case discovery::MemberState::fresh: return log::MemberState::fresh;
-    case discovery::MemberState::prepared: return log::MemberState::prepared;
-    case discovery::MemberState::member: return log::MemberState::member;
-    case discovery::MemberState::removed: return log::MemberState::removed;
+    case discovery::MemberState::fresh:
+      return log::MemberState::fresh;
+    case discovery::MemberState::prepared:
+      return log::MemberState::prepared;
+    case discovery::MemberState::member:
+      return log::MemberState::member;
+    case discovery::MemberState::removed:
+      return log::MemberState::removed;
   }
   return log::MemberState::fresh;
 }

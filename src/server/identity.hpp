@@ -1,6 +1,6 @@
-// Identity: who this member is and what it has promised, on disk: the data directory's meta record and, while a cluster is
-// being founded, the set of founders beside it. Owned by the server for its whole life; reactor thread. Writes block for a
-// sync: there are a handful of them in the life of a member, none while it serves.
+// Identity: who this member is and what it has promised, on disk: the data directory's meta record and, while a cluster
+// is being founded, the set of founders beside it. Owned by the server for its whole life; reactor thread. Writes block
+// for a sync: there are a handful of them in the life of a member, none while it serves.
 #pragma once
 
 #include <string>

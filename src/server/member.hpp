@@ -1,6 +1,7 @@
-// Member: the loop around one Replica. Moves its Effects to the log, the peers and the waiting requests, and completions,
-// messages and time back into it. Everything that happens in one turn of the reactor is taken together, which is what makes
-// batches. Owned by the server once this process belongs to a cluster; reactor thread. Decides nothing about Raft.
+// Member: the loop around one Replica. Moves its Effects to the log, the peers and the waiting requests, and
+// completions, messages and time back into it. Everything that happens in one turn of the reactor is taken together,
+// which is what makes batches. Owned by the server once this process belongs to a cluster; reactor thread. Decides
+// nothing about Raft.
 #pragma once
 
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
@@ -41,8 +42,9 @@ struct MemberCounters {
 class Member {
  public:
   // `log_token_offset`: tokens that the log has used before the replica existed. `log` and `sender` outlive the member.
-  Member(net::Executor executor, replica::ReplicaOptions options, core::NodeStart start, std::unique_ptr<kv::Store> store,
-         log::RaftLog& log, std::uint64_t log_token_offset, MessageSender& sender, base::LogSink& sink);
+  Member(net::Executor executor, replica::ReplicaOptions options, core::NodeStart start,
+         std::unique_ptr<kv::Store> store, log::RaftLog& log, std::uint64_t log_token_offset, MessageSender& sender,
+         base::LogSink& sink);
 
   // Ticks, watches the log and keeps house until cancelled.
   net::Awaitable<void> run();

@@ -22,7 +22,8 @@ Peers::Peers(net::Executor executor, discovery::PeerSource& source, discovery::P
       tasks_(executor) {}
 
 net::Awaitable<void> Peers::run() {
-  // The group is empty until a configuration names somebody; an event that never comes keeps this task alive until then.
+  // The group is empty until a configuration names somebody; an event that never comes keeps this task alive until
+  // then.
   net::Event never(executor_);
   tasks_.spawn([](net::Event* event) -> net::Awaitable<void> { co_await event->wait(); }(&never));
   co_await tasks_.join();

@@ -1,5 +1,6 @@
-// Peers: one outgoing link per other member of the configuration. Owned by the server; reactor thread. Routes the core's
-// messages to the links and tells the member when a link comes up. Who is a member is the configuration's business.
+// Peers: one outgoing link per other member of the configuration. Owned by the server; reactor thread. Routes the
+// core's messages to the links and tells the member when a link comes up. Who is a member is the configuration's
+// business.
 #pragma once
 
 #include <functional>

@@ -1,0 +1,432 @@
+// The life of the process: open, listen, find the cluster, serve, stop.
+#include "server/server.hpp"
+
+#include <unistd.h>
+
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <fstream>
+
+#include "discovery/dns_source.hpp"
+#include "discovery/static_source.hpp"
+#include "kv/rocksdb_backend.hpp"
+#include "net/peer_dial.hpp"
+#include "net/timeout.hpp"
+#include "server/options_check.hpp"
+
+namespace whitewater::server {
+namespace {
+
+using base::ExitCode;
+using base::FatalError;
+
+// Log tokens used before the replica exists: the beginning of the log and the founding entry.
+constexpr std::uint64_t token_begin = 1;
+constexpr std::uint64_t token_found = 2;
+
+constexpr base::Duration exchange_timeout = base::milliseconds(1500);
+constexpr base::Duration watch_interval = base::milliseconds(100);
+constexpr std::size_t recovered_entries_bytes_max = 1UL << 30;
+
+log::Strategy to_strategy(LogStrategyChoice choice) {
+  switch (choice) {
+    case LogStrategyChoice::automatic:
+      return log::Strategy::automatic;
+    case LogStrategyChoice::uring:
+      return log::Strategy::uring;
+    case LogStrategyChoice::thread:
+      return log::Strategy::thread;
+    case LogStrategyChoice::buffered:
+      return log::Strategy::buffered;
+  }
+  return log::Strategy::automatic;
+}
+
+std::uint16_t port_of(const std::string& address) {
+  const auto place = discovery::parse_host_port(address, raft_port_default);
+  return place ? place->port : raft_port_default;
+}
+
+// The search list of resolv.conf names the cluster's domain.
+std::vector<std::string> read_search_list() {
+  std::ifstream in("/etc/resolv.conf");
+  std::string text(discovery::resolv_conf_bytes_max, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  return discovery::search_list_of(text);
+}
+
+std::string place_text(const std::string& host, std::uint16_t port) {
+  return discovery::describe(discovery::HostPort{host, port});
+}
+
+core::LogStart to_log_start(log::RecoveredLog& recovered) {
+  core::LogStart start;
+  for (const log::TermRun& run : recovered.terms.runs()) start.terms.push_back({run.first, run.term});
+  const base::Term prev_term = recovered.terms.term_at(recovered.terms.boundary());
+  if (!prev_term.is_zero()) start.prev_term = prev_term;
+  start.last_index = recovered.last_index;
+  start.entries = std::move(recovered.entries);
+  return start;
+}
+
+net::Awaitable<base::Result<void>> wait_drained(net::HttpServer* http) {
+  co_await http->drained();
+  co_return base::Result<void>{};
+}
+
+}  // namespace
+
+Server::Server(net::Executor executor, Options options, std::string version, std::string reactor_reason,
+               base::LogSink& sink)
+    : executor_(executor),
+      options_(std::move(options)),
+      version_(std::move(version)),
+      reactor_reason_(std::move(reactor_reason)),
+      sink_(sink),
+      started_(net::now()),
+      rng_(static_cast<std::uint64_t>(net::now().since_start.count())),
+      tasks_(executor) {
+  open_disk();
+  make_discovery();
+  make_network();
+}
+
+Server::~Server() = default;
+
+// The store first: the log hands over the entries that the store has not applied.
+void Server::open_disk() {
+  identity_ = std::make_unique<Identity>(
+      log::DataDir::open({options_.data_dir, options_.name, options_.allow_unsafe_fs, false}));
+  const log::DataDir& directory = identity_->directory();
+  rng_ = base::Rng(rng_.next() ^ identity_->node().value);
+  sink_.info("server", "I am " + options_.name,
+             {{"node_id", base::to_hex(identity_->node())},
+              {"incarnation", identity_->incarnation().value},
+              {"address", advertised_address()},
+              {"data_dir", directory.path()},
+              {"filesystem", directory.filesystem().name},
+              {"reactor", net::reactor_name()},
+              {"reactor_reason", reactor_reason_}});
+  for (const std::string& warning : directory.warnings()) sink_.warn("server", warning);
+  if (identity_->bootstrap().state == discovery::MemberState::removed) {
+    throw FatalError(ExitCode::superseded, "this member was removed from its cluster; empty " + directory.path() +
+                                               " to let it join again as a new member");
+  }
+
+  phase_ = api::StartupPhase::opening_store;
+  kv::RocksdbOptions store_options;
+  store_options.directory = directory.store_dir();
+  store_ = std::make_unique<kv::Store>(std::make_unique<kv::RocksdbBackend>(store_options));
+
+  phase_ = api::StartupPhase::replaying_log;
+  log::LogOptions log_options;
+  log_options.dir = directory.log_dir();
+  log_options.segment_bytes = static_cast<std::uint32_t>(options_.log_segment_bytes);
+  log_options.budget_bytes = options_.log_budget_bytes;
+  log_options.strategy = to_strategy(options_.log_strategy);
+  log_options.direct_io = directory.has_direct_io();
+  log_options.node = identity_->node();
+  log_options.cluster = identity_->cluster();
+  log_options.incarnation = identity_->incarnation();
+  log_options.must_exist = identity_->bootstrap().state == discovery::MemberState::member;
+  log_options.keep_from = store_->applied_index().next();
+  log_options.keep_bytes_max = recovered_entries_bytes_max;
+  auto opened = log::RaftLog::open(log_options, sink_);
+  log_ = std::move(opened.log);
+  recovered_ = std::move(opened.recovered);
+  if (store_->applied_index() > recovered_.last_index) {
+    throw FatalError(ExitCode::corrupt,
+                     "the store in " + directory.store_dir() + " is ahead of the log in " + directory.log_dir() +
+                         ": part of the log is missing; restore both from one backup, or empty the data directory and "
+                         "let this member join again as a new one");
+  }
+  if (store_->applied_index().next() < recovered_.first_index) {
+    throw FatalError(ExitCode::corrupt, "the log in " + directory.log_dir() + " begins after what the store in " +
+                                            directory.store_dir() +
+                                            " holds; empty the data directory and let this member join again");
+  }
+}
+
+void Server::make_discovery() {
+  advertise_ = advertised_address();
+  discovery::ResolverOptions resolver;
+  resolver.servers = options_.dns_servers;
+  if (effective_discovery(options_) == DiscoveryMethod::static_list) {
+    std::string list;
+    for (const std::string& peer : options_.peers) list += (list.empty() ? "" : ",") + peer;
+    auto peers = list.empty() ? base::Result<std::vector<discovery::Candidate>>(std::vector<discovery::Candidate>{})
+                              : discovery::parse_peer_list(list, port_of(options_.listen));
+    if (!peers) {
+      throw FatalError(ExitCode::usage, "the list of peers cannot be used: " + peers.error().message() +
+                                            "; write it as name=host:port,name=host:port");
+    }
+    source_ = std::make_unique<discovery::StaticSource>(executor_, std::move(*peers), resolver);
+  } else {
+    discovery::DnsSourceOptions dns;
+    dns.service = {options_.service_name, options_.service_port_name, options_.kube_namespace, options_.cluster_domain};
+    dns.own_name = options_.name;
+    dns.expect = static_cast<std::uint32_t>(options_.bootstrap_expect);
+    dns.default_port = port_of(options_.listen);
+    dns.resolver = resolver;
+    source_ = std::make_unique<discovery::DnsSource>(executor_, dns);
+  }
+  refresher_ = std::make_unique<discovery::PeerRefresher>(executor_, *source_, discovery::RefreshOptions{},
+                                                          base::Rng(rng_.next()), sink_);
+  const discovery::BootstrapOptions bootstrap = bootstrap_options();
+  if (const std::string refusal = discovery::refusal_of(bootstrap); !refusal.empty()) {
+    throw FatalError(ExitCode::usage, refusal);
+  }
+  bootstrap_ = std::make_unique<discovery::BootstrapLoop>(executor_, bootstrap, identity_->bootstrap(), *this,
+                                                          *identity_, sink_);
+  refresher_->add_listener([this](const discovery::PeerSet& peers) { bootstrap_->on_peers(peers); });
+}
+
+discovery::BootstrapOptions Server::bootstrap_options() const {
+  discovery::BootstrapOptions bootstrap;
+  bootstrap.name = options_.name;
+  bootstrap.node_id = identity_->node();
+  bootstrap.incarnation = identity_->incarnation();
+  bootstrap.advertise = advertise_;
+  bootstrap.expect = static_cast<std::uint32_t>(options_.bootstrap_expect);
+  bootstrap.single = options_.bootstrap_single;
+  bootstrap.token = options_.bootstrap_token;
+  bootstrap.settle = base::milliseconds(options_.bootstrap_settle_ms);
+  return bootstrap;
+}
+
+// A name where there is one, because addresses change with every restart of a pod (kubernetes §3.4).
+std::string Server::advertised_address() const {
+  if (!options_.advertise.empty()) return options_.advertise;
+  const std::uint16_t port = port_of(options_.listen);
+  if (effective_discovery(options_) == DiscoveryMethod::static_list) {
+    for (const std::string& peer : options_.peers) {
+      if (peer.starts_with(options_.name + "=")) return peer.substr(options_.name.size() + 1);
+    }
+  } else if (discovery::ordinal_of(options_.name)) {
+    const auto service = discovery::resolve_service_name(
+        {options_.service_name, options_.service_port_name, options_.kube_namespace, options_.cluster_domain},
+        read_search_list());
+    if (service) {
+      const std::string host =
+          discovery::ordinal_host(discovery::stem_of(options_.name), *discovery::ordinal_of(options_.name), *service);
+      return place_text(host, port);
+    }
+  }
+  if (!options_.pod_ip.empty()) return place_text(options_.pod_ip, port);
+  const auto listen = discovery::parse_host_port(options_.listen, port);
+  const bool is_any = !listen || listen->host.empty() || listen->host == "0.0.0.0" || listen->host == "::";
+  return is_any ? place_text(options_.name, port) : discovery::describe(*listen);
+}
+
+void Server::make_network() {
+  metrics_ = std::make_unique<api::ServerMetrics>(
+      registry_,
+      api::ServerFacts{base::to_hex(identity_->node()), version_, std::string(net::reactor_name()),
+                       std::string(log::describe(log_->stats().strategy))},
+      [this] { return snapshot(); });
+  log_->on_write_latency([this](base::Duration latency) { metrics_->log_sync.record_ns(latency.count()); });
+  client_api_ = std::make_unique<ClientApi>(
+      ClientApiOptions{version_, options_.max_request_bytes, options_.max_txn_ops}, *this, registry_, *metrics_);
+  net::HttpServerOptions http;
+  http.body_bytes_max = api::http_body_bytes_max;
+  http_ = std::make_unique<net::HttpServer>(executor_, *client_api_, watchdog_, http);
+  acceptor_ = std::make_unique<net::PeerAcceptor>(*this, watchdog_, sink_);
+  peers_ = std::make_unique<Peers>(
+      executor_, *source_, *refresher_, [this] { return identity(); }, base::Rng(rng_.next()), sink_);
+  peers_->on_link_up_call([this](base::NodeId peer) {
+    if (member_) member_->on_peer_connected(peer);
+  });
+  peers_->on_superseded_call([this](base::Incarnation newer) { end_superseded(newer); });
+
+  phase_ = api::StartupPhase::binding_listener;
+  std::vector<net::Endpoint> endpoints{net::parse_listen_address(options_.listen)};
+  for (const std::string& address : options_.listen_client) endpoints.push_back(net::parse_listen_address(address));
+  net::ListenerOptions listener;
+  listener.client_connections_max = options_.max_connections;
+  listener_ = std::make_unique<net::Listener>(
+      executor_, endpoints, net::ListenerHandlers{acceptor_.get(), http_.get(), &http2_}, sink_, listener);
+}
+
+net::Awaitable<void> Server::run() {
+  phase_ = api::StartupPhase::waiting_for_peers;
+  tasks_.spawn(watchdog_.run());
+  tasks_.spawn(listener_->run());
+  tasks_.spawn(refresher_->run());
+  tasks_.spawn(bootstrap_->run());
+  tasks_.spawn(peers_->run());
+  tasks_.spawn(serve_member());
+  tasks_.spawn(wait_for_signal());
+  co_await tasks_.join();
+}
+
+net::Awaitable<void> Server::serve_member() {
+  if (recovered_.is_fresh) {
+    // From here on this log has a beginning: a member that later finds it empty knows that it was lost.
+    log_->append({token_begin, core::HardState{}, {}, std::nullopt});
+    co_await wait_durable(token_begin);
+  }
+  const discovery::BootstrapOutcome outcome = co_await bootstrap_->outcome();
+  const bool has_founded = std::holds_alternative<discovery::Found>(outcome);
+  log_->set_cluster(identity_->cluster());
+  auto entry = discovery::founding_entry(identity_->bootstrap());
+  if (entry && recovered_.last_index.is_zero()) co_await write_founding_entry(std::move(*entry));
+  sink_.info("server", has_founded ? "member of a founded cluster" : "belongs to a cluster",
+             {{"cluster_id", base::to_hex(identity_->cluster())}});
+
+  core::NodeStart start;
+  start.hard_state = recovered_.hard_state;
+  start.log = to_log_start(recovered_);
+  start.applied = store_->applied_index();
+  if (const std::string_view bytes = store_->configuration(); !bytes.empty()) {
+    auto configuration = core::decode_configuration(bytes);
+    if (!configuration) throw FatalError(ExitCode::corrupt, "the store holds a configuration that does not decode");
+    start.configuration = std::move(*configuration);
+  }
+  start.now = net::now();
+  start.rng_seed = rng_.next();
+  member_ = std::make_unique<Member>(executor_, replica_options(), std::move(start), std::move(store_), *log_,
+                                     token_found, *peers_, sink_);
+  member_->on_configuration(
+      [this](const core::Configuration& configuration) { peers_->set_configuration(configuration); });
+  member_->on_apply_latency([this](base::Duration latency) { metrics_->apply.record_ns(latency.count()); });
+  refresher_->set_formed(true);
+  phase_ = api::StartupPhase::serving;
+  tasks_.spawn(watch_member());
+  co_await member_->run();
+}
+
+// Entry 1 is the configuration of the founders, the same bytes on each of them.
+net::Awaitable<void> Server::write_founding_entry(core::Entry entry) {
+  const core::HardState hard_state{entry.term, base::NodeId{}};
+  log_->append({token_found, hard_state, {entry}, std::nullopt});
+  co_await wait_durable(token_found);
+  recovered_.hard_state = hard_state;
+  recovered_.first_index = entry.index;
+  recovered_.last_index = entry.index;
+  recovered_.terms.append(entry.index, entry.term);
+  recovered_.entries.push_back(std::move(entry));
+}
+
+net::Awaitable<void> Server::wait_durable(std::uint64_t token) {
+  boost::asio::posix::basic_stream_descriptor<net::Executor> completions(executor_, ::dup(log_->completion_fd()));
+  log::LogEvents events;
+  for (log_->poll(events); events.durable_token < token; log_->poll(events)) {
+    co_await completions.async_wait(decltype(completions)::wait_read, net::use_awaitable);
+  }
+}
+
+replica::ReplicaOptions Server::replica_options() const {
+  replica::ReplicaOptions replica;
+  replica.node.id = identity_->node();
+  replica.node.election_timeout = base::milliseconds(options_.election_timeout_ms);
+  replica.node.heartbeat_interval = base::milliseconds(options_.heartbeat_interval_ms);
+  replica.incarnation = identity_->incarnation();
+  replica.request_timeout = base::milliseconds(options_.request_timeout_ms);
+  replica.pending_proposals_max = options_.proposal_queue_requests;
+  replica.pending_bytes_max = options_.proposal_queue_bytes;
+  return replica;
+}
+
+// What others may know of this member, and what an operator should: kept current beside the work.
+net::Awaitable<void> Server::watch_member() {
+  while (true) {
+    const core::Node& node = member_->node();
+    // The no-op after entry 1 is committed: a quorum has begun, so that nobody needs the founding set any more.
+    if (node.committed().value >= 2) identity_->forget_founders();
+    bootstrap_->on_cluster_view({node.term(), node.committed(), node.configuration().members()});
+    log_readiness();
+    co_await net::sleep_for(watch_interval);
+  }
+}
+
+void Server::log_readiness() {
+  std::string reason;
+  for (const api::CheckResult& check : api::run_checks(api::ProbeKind::readyz, health())) {
+    if (!check.error.empty()) reason += (reason.empty() ? "" : "; ") + std::string(check.name) + ": " + check.error;
+  }
+  if (reason == last_reason_) return;
+  if (reason.empty()) {
+    const auto since_start = net::now() - started_;
+    sink_.info("server", "ready",
+               {{"since_start_ms", static_cast<std::uint64_t>(since_start / base::milliseconds(1))}});
+  } else {
+    sink_.warn("server", "not ready: " + reason);
+  }
+  last_reason_ = std::move(reason);
+}
+
+net::Awaitable<void> Server::wait_for_signal() {
+  boost::asio::basic_signal_set<net::Executor> signals(executor_, SIGTERM, SIGINT);
+  const int signal = co_await signals.async_wait(net::use_awaitable);
+  sink_.info("server", std::string("stopping on ") + (signal == SIGTERM ? "SIGTERM" : "SIGINT"));
+  co_await shut_down();
+}
+
+// The order of a stop. Each step says why it stands where it does.
+net::Awaitable<void> Server::shut_down() {
+  const base::Instant give_up = net::now() + base::milliseconds(options_.drain_delay_ms + options_.shutdown_timeout_ms);
+  const auto remaining = [&] { return std::max<base::Duration>(give_up - net::now(), base::milliseconds(1)); };
+  // 1. Not ready: Kubernetes begins to take this member out of its services while it still answers.
+  is_draining_ = true;
+  // 2. New clients stop coming only when that has reached every node.
+  if (options_.drain_delay_ms > 0) co_await net::sleep_for(base::milliseconds(options_.drain_delay_ms));
+  // 3. Leadership moves while requests are still served: the others lose no election time-out.
+  if (member_ && member_->replica().is_leader()) {
+    const bool handed_over = co_await member_->hand_over(
+        std::min<base::Duration>(remaining(), base::milliseconds(2 * options_.election_timeout_ms)));
+    sink_.info("server", handed_over ? "leadership handed over" : "nobody could take over the leadership");
+  }
+  // 4. No new connections; the requests that run are finished.
+  listener_->stop_accepting();
+  http_->begin_drain();
+  const auto drained = co_await net::with_timeout(wait_drained(http_.get()), remaining() / 2);
+  if (!drained) sink_.warn("server", "some requests did not finish in time; their clients see an unknown outcome");
+  // 5. Whatever still waits is told so, before its connection goes.
+  if (member_) member_->stop();
+  // 6. Everything ends; the store is flushed and the log closed when the server is destroyed, after the last task.
+  tasks_.cancel();
+}
+
+net::LocalIdentity Server::identity() const {
+  return {identity_->cluster(), identity_->node(), identity_->incarnation(), options_.name, advertise_};
+}
+
+void Server::on_hello(const net::PeerInfo&) {}
+
+void Server::on_message(core::Message message) {
+  if (member_) member_->on_message(std::move(message));
+}
+
+void Server::on_batch_end() {
+  if (member_) member_->drive();
+}
+
+net::Awaitable<std::string> Server::on_bootstrap(net::PeerInfo, std::string payload) {
+  auto reply = co_await bootstrap_->answer(std::move(payload));
+  co_return reply ? std::move(*reply) : std::string();
+}
+
+void Server::on_superseded(base::Incarnation newer) { end_superseded(newer); }
+
+void Server::end_superseded(base::Incarnation newer) const {
+  throw FatalError(ExitCode::superseded,
+                   "a newer run of this member (incarnation " + std::to_string(newer.value) + ", this one is " +
+                       std::to_string(identity_->incarnation().value) +
+                       ") is connected to the cluster: two processes use copies of one data directory");
+}
+
+net::Awaitable<base::Result<std::string>> Server::exchange(discovery::HostPort address, std::string payload) {
+  const auto endpoints = co_await source_->resolve(address.host, address.port);
+  if (!endpoints) co_return endpoints.error();
+  base::Result<std::string> reply = base::make_error_code(base::Errc::connection_lost);
+  for (const net::Endpoint& endpoint : *endpoints) {
+    reply = co_await net::exchange(endpoint, net::make_hello(identity(), net::Channel::discovery, base::NodeId{}),
+                                   payload, exchange_timeout);
+    if (reply) break;
+  }
+  co_return reply;
+}
+
+}  // namespace whitewater::server

@@ -1,0 +1,105 @@
+// Server: one member's process. Opens the disk, listens, finds or joins the cluster, serves, and stops in a stated
+// order. Owns everything with a life as long as the process; lives on the reactor thread, and outlives the io_context's
+// run().
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "api/server_metrics.hpp"
+#include "base/log_line.hpp"
+#include "discovery/bootstrap_loop.hpp"
+#include "discovery/peer_refresher.hpp"
+#include "net/http_client.hpp"
+#include "net/http_server.hpp"
+#include "net/listener.hpp"
+#include "net/peer_acceptor.hpp"
+#include "server/client_api.hpp"
+#include "server/identity.hpp"
+#include "server/member.hpp"
+#include "server/options.hpp"
+#include "server/peers.hpp"
+
+namespace whitewater::server {
+
+class Server final : public net::PeerHandler, public discovery::BootstrapTransport, public ServerView {
+ public:
+  // Opens the data directory, the store and the log. Throws FatalError with the exit code for what cannot be used.
+  Server(net::Executor executor, Options options, std::string version, std::string reactor_reason, base::LogSink& sink);
+  ~Server() override;
+
+  // Everything until SIGTERM or SIGINT (returns after a clean stop) or a FatalError.
+  net::Awaitable<void> run();
+
+  // PeerHandler
+  net::LocalIdentity identity() const override;
+  void on_hello(const net::PeerInfo& peer) override;
+  void on_message(core::Message message) override;
+  void on_batch_end() override;
+  net::Awaitable<std::string> on_bootstrap(net::PeerInfo from, std::string payload) override;
+  void on_superseded(base::Incarnation newer) override;
+  // BootstrapTransport
+  net::Awaitable<base::Result<std::string>> exchange(discovery::HostPort address, std::string payload) override;
+  // ServerView
+  Member* member() override { return member_.get(); }
+  api::HealthInput health() override;
+  base::ClusterId cluster() const override { return identity_->cluster(); }
+  base::NodeId node() const override { return identity_->node(); }
+  api::MemberRow own_row() override;
+  net::Awaitable<std::vector<api::MemberRow>> all_rows() override;
+
+ private:
+  void open_disk();
+  void make_discovery();
+  void make_network();
+  [[nodiscard]] discovery::BootstrapOptions bootstrap_options() const;
+  [[nodiscard]] std::string advertised_address() const;
+  [[nodiscard]] replica::ReplicaOptions replica_options() const;
+  [[nodiscard]] api::ServerSnapshot snapshot();
+  net::Awaitable<void> serve_member();
+  net::Awaitable<void> write_founding_entry(core::Entry entry);
+  net::Awaitable<void> wait_durable(std::uint64_t token);
+  net::Awaitable<void> watch_member();
+  net::Awaitable<void> wait_for_signal();
+  net::Awaitable<void> shut_down();
+  net::Awaitable<void> ask_row(core::Member member, api::MemberRow* row);
+  [[noreturn]] void end_superseded(base::Incarnation newer) const;
+  void log_readiness();
+
+  net::Executor executor_;
+  Options options_;
+  std::string version_;
+  std::string reactor_reason_;
+  base::LogSink& sink_;
+  base::Instant started_;
+  base::Rng rng_;
+
+  std::unique_ptr<Identity> identity_;
+  std::unique_ptr<kv::Store> store_;  // until the member takes it
+  std::unique_ptr<log::RaftLog> log_;
+  log::RecoveredLog recovered_;
+  std::string advertise_;
+
+  std::unique_ptr<discovery::PeerSource> source_;
+  std::unique_ptr<discovery::PeerRefresher> refresher_;
+  std::unique_ptr<discovery::BootstrapLoop> bootstrap_;
+  std::unique_ptr<Peers> peers_;
+  std::unique_ptr<Member> member_;
+
+  api::Registry registry_;
+  std::unique_ptr<api::ServerMetrics> metrics_;
+  std::unique_ptr<ClientApi> client_api_;
+  net::Watchdog watchdog_;
+  std::unique_ptr<net::HttpServer> http_;
+  std::unique_ptr<net::PeerAcceptor> acceptor_;
+  net::Http2Refuser http2_;
+  std::unique_ptr<net::Listener> listener_;
+  net::TaskGroup tasks_;
+
+  api::StartupPhase phase_ = api::StartupPhase::reading_metadata;
+  bool is_draining_ = false;
+  std::string last_reason_;
+};
+
+}  // namespace whitewater::server
