@@ -1,6 +1,7 @@
 #include "replica/replica.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.hpp"
 
@@ -174,10 +175,12 @@ void Replica::expire(base::Instant now) {
     effects_.proposals.push_back({ticket, base::make_error_code(reason), proposal.times});
   });
   const auto expire_reads = [&](std::vector<WaitingRead>& reads) {
-    const auto late =
-        std::stable_partition(reads.begin(), reads.end(), [&](const WaitingRead& read) { return read.deadline > now; });
-    std::vector<WaitingRead> expired(late, reads.end());
-    reads.erase(late, reads.end());
+    std::vector<WaitingRead> expired;
+    std::erase_if(reads, [&](const WaitingRead& read) {
+      if (read.deadline > now) return false;
+      expired.push_back(read);
+      return true;
+    });
     fail_reads(expired, node_.leader().is_zero() ? base::Errc::no_leader : base::Errc::timed_out);
   };
   expire_reads(waiting_reads_);

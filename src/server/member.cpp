@@ -215,7 +215,12 @@ void Member::on_configuration(std::function<void(const core::Configuration&)> ob
 net::Awaitable<WriteOutcome> Member::write(base::Instant accepted, std::string command) {
   const base::Instant now = net::now();
   const auto ticket = replica_.on_propose(now, accepted, base::SharedBytes(std::move(command)));
-  if (!ticket) co_return WriteOutcome{ticket.error(), {.accepted = accepted, .proposed = now}, now};
+  if (!ticket) {
+    replica::StageTimes times;
+    times.accepted = accepted;
+    times.proposed = now;
+    co_return WriteOutcome{ticket.error(), times, now};
+  }
   WriteWaiter waiter(*this, *ticket);
   drive_soon();
   while (!waiter.outcome) co_await waiter.event.wait();
