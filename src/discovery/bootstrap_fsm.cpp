@@ -117,7 +117,8 @@ void BootstrapFsm::on_tick(base::Instant now) {
 void BootstrapFsm::on_peers(base::Instant now, const PeerSet& peers) {
   bool is_new = !has_peers_;
   has_peers_ = true;
-  if (!peers.absence.empty()) absence_ = peers.absence;
+  absence_ = peers.absence.empty() ? "not found by discovery" : peers.absence;
+  if (!peers.last_error.empty()) absence_ += "; last question: " + peers.last_error;
   if (!peers.peers.empty()) {  // an empty set is no information
     std::map<HostPort, std::string> next;
     for (const auto& peer : peers.peers) {

@@ -205,7 +205,6 @@ class BootstrapFsm {
   void evaluate(base::Instant now);
   void evaluate_fresh(base::Instant now, const Round& round);
   void evaluate_single();
-  void evaluate_prepared(base::Instant now, const Round& round);
   void evaluate_coordinator(base::Instant now, const Round& round);
   void evaluate_follower(base::Instant now, const Round& round);
   [[nodiscard]] FounderSet observed_set(const Round& round) const;

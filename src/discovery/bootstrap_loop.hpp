@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -62,6 +63,7 @@ class BootstrapLoop {
   };
   void pump();
   void perform(BootstrapAction action);
+  void report_status();
   net::Awaitable<void> exchange_task(SendExchange action);
   net::Awaitable<void> persist_task(Persist action);
   net::Awaitable<void> tick_task();
@@ -72,7 +74,7 @@ class BootstrapLoop {
   MetaStore& store_;
   base::LogSink& log_;
   net::TaskGroup tasks_;
-  net::Event wake_;
+  net::Timer timer_;  // of tick_task; cancelled when the next tick may have moved
   net::Event decided_;
   std::optional<BootstrapOutcome> outcome_;
   std::map<std::uint64_t, std::shared_ptr<Waiter>> waiters_;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct DnsSourceOptions {
   std::string own_name;               // "whitewater-0": its stem names the ordinals to fall back to; may be empty
   std::uint32_t expect = 0;           // ordinals 0..expect-1 are asked by name when the SRV answer lacks them
   std::uint16_t default_port = 8090;  // of the ordinals' own names while no SRV record tells
+  // How long the SRV answer may be short before the ordinals are asked by name: a name that is asked before it exists
+  // is denied for up to 30 s afterwards.
+  base::Duration ordinals_after = base::seconds(2);
   std::string resolv_conf_path = "/etc/resolv.conf";
   ResolverOptions resolver;
 };
@@ -38,6 +42,7 @@ class DnsSource final : public PeerSource {
  private:
   net::Awaitable<base::Result<SrvAnswer>> ask_srv();
   net::Awaitable<void> ask_ordinals(std::vector<Candidate>& found);
+  [[nodiscard]] base::Result<ResolvedServiceName> resolve_name() const;
 
   net::Executor executor_;
   DnsSourceOptions options_;
@@ -45,6 +50,7 @@ class DnsSource final : public PeerSource {
   CandidateBook book_;
   ResolvedServiceName resolved_;
   std::string question_;
+  std::optional<base::Instant> short_since_;  // the SRV answer lacks an ordinal below `expect`
 };
 
 }  // namespace whitewater::discovery

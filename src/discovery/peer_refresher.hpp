@@ -38,6 +38,7 @@ class PeerRefresher {
   std::vector<Listener> listeners_;
   net::Timer timer_;
   bool is_woken_ = false;
+  std::vector<HostPort> last_addresses_;
   std::string last_logged_;
 };
 
