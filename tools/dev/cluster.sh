@@ -4,7 +4,7 @@
 
 : "${run_dir:?this file is sourced by ./dev}"
 
-net=127.8.90
+net=${WHITEWATER_DEV_NET:-127.8.90} # the tests take another, so that they do not meet a cluster that is running
 port=8090
 dns_address=$net.53
 dns_port=5390

@@ -1,0 +1,359 @@
+"""Real members, a real DNS server and an HTTP client for the integration tests. Python's standard library only.
+Everything runs on 127.8.91.x under a folder of its own and is ended by process id, also when a test fails or is killed."""
+import base64
+import ctypes
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+NET = "127.8.91"
+RAFT_PORT = 8090
+DNS_ADDRESS = f"{NET}.253"
+DNS_PORT = 5391
+SERVICE = "whitewater-headless"
+ZONE = f"{SERVICE}.default.svc.cluster.local"
+# Short, so that fifty elections fit into a test; the ratio to the heartbeat is that of the defaults.
+FAST = {"WHITEWATER_ELECTION_TIMEOUT_MS": "300", "WHITEWATER_HEARTBEAT_INTERVAL_MS": "30"}
+PR_SET_PDEATHSIG = 1
+
+
+class Failure(AssertionError):
+    """A check that did not hold, with what was seen."""
+
+
+def check(condition, message):
+    if not condition:
+        raise Failure(message)
+
+
+def wait_for(what, probe, seconds, interval=0.02):
+    """Calls probe() until it returns something true; the last thing it said is in the failure."""
+    deadline = time.monotonic() + seconds
+    last = None
+    while time.monotonic() < deadline:
+        last = probe()
+        if last:
+            return last
+        time.sleep(interval)
+    raise Failure(f"{what}: not within {seconds} s (last: {last!r})")
+
+
+def _die_with_the_runner():
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Process:
+    """A child that ends with the test run. Its output goes to a file."""
+
+    def __init__(self, command, log, environment):
+        self.log = pathlib.Path(log)
+        with open(self.log, "ab") as output:
+            self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment,
+                                          preexec_fn=_die_with_the_runner, start_new_session=True)
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def is_running(self):
+        return self.child.poll() is None
+
+    def kill(self):
+        if self.is_running():
+            self.child.kill()
+        self.child.wait()
+
+    def stop(self, seconds=15):
+        """SIGTERM; the exit code, or a failure if it does not come in time."""
+        if self.is_running():
+            self.child.terminate()
+        try:
+            return self.child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise Failure(f"{self.child.args[0]} did not end within {seconds} s of SIGTERM") from None
+
+    def lines(self):
+        return self.log.read_text(errors="replace").splitlines()
+
+
+class Dns:
+    """dnsmasq that serves what Kubernetes' DNS would: SRV of the named members and their A records."""
+
+    def __init__(self, folder, address=DNS_ADDRESS, port=DNS_PORT):
+        self.folder, self.address, self.port, self.process = pathlib.Path(folder), address, port, None
+        self.program = shutil.which("dnsmasq", path=os.environ.get("PATH", "") + ":/usr/sbin")
+        check(self.program, "dnsmasq is missing; ./dev install brings it (dnsmasq-base)")
+
+    def serve(self, srv, addresses=None, extra=()):
+        """srv: ordinals in the SRV answer. addresses: {ordinal: address} of the A records, by default those of the SRV."""
+        addresses = {i: member_address(i) for i in srv} if addresses is None else addresses
+        lines = [f"port={self.port}", f"listen-address={self.address}", "bind-interfaces", "no-resolv", "no-hosts", "no-poll",
+                 "local=/cluster.local/", "local-ttl=1", *(["user=root"] if os.getuid() == 0 else [])]
+        lines += [f"srv-host=_raft._tcp.{ZONE},{member_name(i)}.{ZONE},{RAFT_PORT},0,{100 // max(1, len(srv))}" for i in srv]
+        lines += [f"host-record={member_name(i)}.{ZONE},{address}" for i, address in addresses.items()]
+        lines += extra
+        self.stop()
+        config = self.folder / f"dnsmasq-{self.address}.conf"
+        config.write_text("\n".join(lines) + "\n")
+        self.process = Process([self.program, "--keep-in-foreground", f"--conf-file={config}", "--pid-file=", "--log-facility=-"],
+                               self.folder / f"dnsmasq-{self.address}.log", {"PATH": os.environ.get("PATH", "")})
+        wait_for("dnsmasq answers", self._answers, 5)
+
+    def _answers(self):
+        check(self.process.is_running(), "dnsmasq ended: " + "; ".join(self.process.lines()[-2:]))
+        query = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07version\x04bind\x00\x00\x10\x00\x03"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            udp.settimeout(0.1)
+            try:
+                udp.sendto(query, (self.address, self.port))
+                return udp.recv(512)
+            except OSError:
+                return None
+
+    def stop(self):
+        if self.process:
+            self.process.kill()
+            self.process = None
+
+
+def member_name(ordinal):
+    return f"whitewater-{ordinal}"
+
+
+def member_address(ordinal):
+    return f"{NET}.{ordinal + 1}"
+
+
+class Reply:
+    def __init__(self, status, body, headers):
+        self.status, self.body, self.headers = status, body, headers
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f"{self.status} {self.body[:300]!r}"
+
+
+class Client:
+    """One keep-alive connection to one member. Raises OSError or http.client.HTTPException when there is no answer."""
+
+    def __init__(self, address, port=RAFT_PORT, timeout=10):
+        self.address, self.port, self.timeout, self.connection = address, port, timeout, None
+
+    def close(self):
+        if self.connection:
+            self.connection.close()
+            self.connection = None
+
+    def request(self, method, path, body=None, headers=None):
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection(self.address, self.port, timeout=self.timeout)
+        try:
+            self.connection.request(method, path, body, headers or {})
+            answer = self.connection.getresponse()
+            reply = Reply(answer.status, answer.read(), answer.headers)
+        except Exception:
+            self.close()
+            raise
+        if answer.will_close:
+            self.close()
+        return reply
+
+    def get(self, path):
+        return self.request("GET", path)
+
+    def call(self, path, message):
+        return self.request("POST", path, json.dumps(message))
+
+
+def b64(text):
+    return base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
+
+
+def unb64(text):
+    return base64.b64decode(text).decode()
+
+
+class Member:
+    def __init__(self, cluster, ordinal):
+        self.cluster, self.ordinal, self.process = cluster, ordinal, None
+        self.name, self.address = member_name(ordinal), member_address(ordinal)
+        self.data_dir = cluster.folder / self.name
+        self.log = cluster.folder / f"{self.name}.log"
+        self.environment = {}  # more than the guide's, or in its place; None removes a name
+
+    def full_environment(self):
+        values = {"SERVICE_NAME": SERVICE, "SERVICE_PORT_NAME": "raft", "NAMESPACE": "default", "POD_NAME": self.name,
+                  "POD_IP": self.address, "WHITEWATER_DATA_DIR": str(self.data_dir), "WHITEWATER_CLUSTER_DOMAIN": "cluster.local",
+                  "WHITEWATER_BOOTSTRAP_EXPECT": str(self.cluster.expect),
+                  "WHITEWATER_DNS_SERVERS": f"{self.cluster.dns.address}:{self.cluster.dns.port}",
+                  **self.cluster.environment, **self.environment}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def start(self, *flags):
+        check(not self.is_running(), f"{self.name} is running already")
+        self.process = Process([str(self.cluster.binary), "serve", *flags], self.log, self.full_environment())
+
+    def is_running(self):
+        return self.process is not None and self.process.is_running()
+
+    def kill(self):
+        if self.process:
+            self.process.kill()
+
+    def stop(self, seconds=15):
+        return self.process.stop(seconds)
+
+    def wait_exit(self, seconds):
+        """The exit code of a member that is expected to end by itself."""
+        try:
+            return self.process.child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{self.name} still runs after {seconds} s; it was expected to refuse") from None
+
+    def last_lines(self, count=3):
+        return "\n".join(self.process.lines()[-count:]) if self.process else ""
+
+    def client(self, timeout=10):
+        return Client(self.address, timeout=timeout)
+
+    def get(self, path, timeout=2):
+        """None when there is no answer."""
+        client = self.client(timeout)
+        try:
+            return client.get(path)
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            client.close()
+
+    def call(self, path, message, timeout=10):
+        client = self.client(timeout)
+        try:
+            return client.call(path, message)
+        finally:
+            client.close()
+
+    def is_ready(self):
+        reply = self.get("/readyz")
+        return reply is not None and reply.status == 200
+
+    def readiness(self):
+        reply = self.get("/readyz?verbose")
+        return "no answer" if reply is None else reply.body.decode(errors="replace")
+
+    def cluster_id(self):
+        """The id of the cluster that this member belongs to, None while it belongs to none."""
+        try:
+            reply = self.call("/v3/maintenance/status", {}, timeout=2)
+        except (OSError, http.client.HTTPException):
+            return None
+        if reply.status != 200:
+            return None
+        value = reply.json.get("header", {}).get("cluster_id", "0")
+        return None if value == "0" else value
+
+    def status(self):
+        return self.call("/v3/maintenance/status", {}).json
+
+    def table(self):
+        reply = self.get("/whitewater/members")
+        check(reply is not None and reply.status == 200, f"{self.name}: /whitewater/members: {reply}")
+        return reply.json
+
+
+class Cluster:
+    """Members 0..count-1 with a DNS server. As a context manager it ends everything and keeps the folder on failure."""
+
+    def __init__(self, context, count=3, expect=None, environment=FAST):
+        self.binary = context.binary
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cluster-", dir=context.folder))
+        self.expect = count if expect is None else expect
+        self.environment = dict(environment)
+        self.dns = Dns(self.folder)
+        self.members = [Member(self, i) for i in range(count)]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        for member in self.members:
+            member.kill()
+        self.dns.stop()
+        if kind is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        else:
+            for member in self.members:
+                print(f"    {member.name}: {member.last_lines(6)}")
+
+    def start(self, members=None, seconds=20):
+        """Full DNS, every member, and ready."""
+        if self.dns.process is None:
+            self.dns.serve(range(len(self.members)))
+        for member in members or self.members:
+            member.start()
+        self.wait_ready(members, seconds)
+
+    def wait_ready(self, members=None, seconds=20):
+        for member in members or self.members:
+            def ready(member=member):
+                check(member.is_running(), f"{member.name} ended: {member.last_lines()}")
+                return member.is_ready()
+            try:
+                wait_for(f"{member.name} is ready", ready, seconds)
+            except Failure as failure:
+                raise Failure(f"{failure}\n{member.readiness()}") from None
+
+    def leader(self, seconds=10):
+        """The member that leads, agreed on by at least a majority."""
+        def probe():
+            votes = {}
+            for member in self.members:
+                if not member.is_running():
+                    continue
+                try:
+                    leader = member.status().get("leader", "0")
+                except (OSError, http.client.HTTPException, ValueError):
+                    continue
+                votes[leader] = votes.get(leader, 0) + 1
+            for leader, count in votes.items():
+                if leader != "0" and count * 2 > len(self.members):
+                    return self.by_id(leader)
+            return None
+        return wait_for("a leader", probe, seconds)
+
+    def by_id(self, member_id):
+        for member in self.members:
+            try:
+                if member.is_running() and member.status()["header"]["member_id"] == member_id:
+                    return member
+            except (OSError, http.client.HTTPException, ValueError, KeyError):
+                continue
+        return None
+
+    def put(self, key, value, via=None):
+        reply = (via or self.members[0]).call("/v3/kv/put", {"key": b64(key), "value": b64(value)})
+        check(reply.status == 200, f"put {key}: {reply}")
+        return int(reply.json["header"]["revision"])
+
+    def get(self, key, via=None, **more):
+        reply = (via or self.members[0]).call("/v3/kv/range", {"key": b64(key), **more})
+        check(reply.status == 200, f"get {key}: {reply}")
+        kvs = reply.json.get("kvs", [])
+        return unb64(kvs[0].get("value", "")) if kvs else None
+
+    def check_one_cluster(self, members=None):
+        ids = {member.name: member.cluster_id() for member in members or self.members}
+        check(len(set(ids.values())) == 1 and None not in ids.values(), f"members are not of one cluster: {ids}")
+        return next(iter(ids.values()))

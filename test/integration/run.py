@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Runs the integration tests: real processes, sockets and disks. Each scenario has a name, a time limit and a folder.
+
+usage: test/integration/run.py [--build-dir build/release] [--only PART]... [--list]
+
+Scenarios are the functions named scenario_* of scenarios_*.py; their first line of text is what is shown."""
+import argparse
+import dataclasses
+import importlib
+import pathlib
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import unittest
+
+sys.dont_write_bytecode = True
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import harness  # noqa: E402
+
+LIMIT_SECONDS = 60
+
+
+@dataclasses.dataclass
+class Context:
+    binary: pathlib.Path
+    build_dir: pathlib.Path
+    folder: pathlib.Path
+
+
+class TimeLimit(Exception):
+    pass
+
+
+def on_alarm(*_):
+    raise TimeLimit
+
+
+def scenarios():
+    for path in sorted(HERE.glob("scenarios_*.py")):
+        module = importlib.import_module(path.stem)
+        for name, function in vars(module).items():
+            if name.startswith("scenario_") and callable(function):
+                yield f"{path.stem.removeprefix('scenarios_')}.{name.removeprefix('scenario_')}", function
+
+
+def run_one(name, function, context):
+    """None on success, else what went wrong."""
+    limit = getattr(function, "limit_seconds", LIMIT_SECONDS)
+    signal.signal(signal.SIGALRM, on_alarm)
+    signal.alarm(limit)
+    try:
+        function(context)
+        return None
+    except harness.Failure as failure:
+        return f"{failure}\n{''.join(traceback.format_tb(failure.__traceback__)[-2:])}"
+    except TimeLimit:
+        return f"not finished within {limit} s"
+    except Exception:  # a scenario must not hide the others
+        return traceback.format_exc()
+    finally:
+        signal.alarm(0)
+
+
+def run_unit_tests():
+    """The checker that judges the histories is itself tested first."""
+    suite = unittest.defaultTestLoader.loadTestsFromName("test_linearizability")
+    result = unittest.TextTestRunner(verbosity=0, stream=open("/dev/null", "w")).run(suite)
+    for _, text in result.failures + result.errors:
+        print(text)
+    return result.wasSuccessful()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build-dir", type=pathlib.Path, default=harness.ROOT / "build/release")
+    parser.add_argument("--only", action="append", default=[], help="part of a scenario's name; repeatable")
+    parser.add_argument("--list", action="store_true")
+    arguments = parser.parse_args()
+    chosen = [(name, f) for name, f in scenarios() if not arguments.only or any(part in name for part in arguments.only)]
+    if arguments.list:
+        for name, function in chosen:
+            print(f"{name:44} {(function.__doc__ or '').strip().splitlines()[0]}")
+        return 0
+    binary = (arguments.build_dir / "bin/whitewater").resolve()
+    if not binary.exists():
+        sys.exit(f"{binary} does not exist; ./dev build makes it")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that members are ended and folders removed
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="whitewater-integration-"))
+    failed = []
+    try:
+        if not arguments.only:
+            print(f"{'ok' if run_unit_tests() else failed.append('linearizability') or 'FAILED':7} linearizability checker", flush=True)
+        for name, function in chosen:
+            started = time.monotonic()
+            problem = run_one(name, function, Context(binary, arguments.build_dir.resolve(), folder))
+            seconds = time.monotonic() - started
+            print(f"{'ok' if problem is None else 'FAILED':7} {name:44} {seconds:6.1f} s", flush=True)
+            if problem is not None:
+                failed.append(name)
+                print("    " + problem.strip().replace("\n", "\n    "), flush=True)
+    finally:
+        if failed:
+            print(f"folders of the failed scenarios: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    print(f"integration: {len(chosen)} scenarios, {len(failed)} failed")
+    return 1 if failed or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

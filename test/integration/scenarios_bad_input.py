@@ -1,0 +1,308 @@
+"""Bad input from clients, peers and disks: a clear error each, nothing lost, no crash."""
+import json
+import os
+import pathlib
+import random
+import shutil
+import socket
+import struct
+import subprocess
+import time
+
+from harness import RAFT_PORT, Cluster, b64, check, wait_for
+
+
+def raw(address, data, seconds=3, half_close=True):
+    """Sends bytes, returns what comes back until the peer closes or the time is over."""
+    with socket.create_connection((address, RAFT_PORT), timeout=seconds) as connection:
+        connection.settimeout(seconds)
+        answer = b""
+        try:
+            connection.sendall(data)
+            if half_close:
+                connection.shutdown(socket.SHUT_WR)
+            while len(answer) < 1 << 20:
+                chunk = connection.recv(65536)
+                if not chunk:
+                    break
+                answer += chunk
+        except OSError:
+            pass
+        return answer
+
+
+def check_unharmed(cluster):
+    for member in cluster.members:
+        check(member.is_running(), f"{member.name} ended: {member.last_lines(10)}")
+    cluster.put("still", "works")
+    check(cluster.get("still", via=cluster.members[-1]) == "works", "a read after bad input")
+
+
+def memory_kb(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1])
+    return 0
+
+
+def scenario_bad_requests(context):
+    """Wrong JSON, bad base64, unknown paths, wrong methods, oversized bodies."""
+    with Cluster(context) as cluster:
+        cluster.start()
+        client = cluster.members[0].client()
+
+        def answer(method, path, body, status, code=None, part=None):
+            reply = client.request(method, path, body)
+            check(reply.status == status, f"{method} {path} {str(body)[:60]!r}: expected {status}: {reply}")
+            if code is not None:
+                check(reply.json.get("code") == code and reply.json.get("message") and reply.json.get("error"), f"{method} {path}: {reply}")
+            if part is not None:
+                check(part in reply.body, f"{method} {path}: expected {part!r}: {reply}")
+
+        for body in ("{", "null", "[]", '"x"', '{"key":}', '{"key":"a2V5"', '{"key":"!!!"}', '{"key":5}', '{"key":"aw==","limit":"many"}',
+                     '{"key":"aw==","key":"aw=="}', "{" * 2000, '{"key":"aw==","x":' + "[" * 2000):
+            answer("POST", "/v3/kv/range", body, 400, code=3)
+        answer("POST", "/v3/kv/range", b'{"x":"\xff\xfe"}', 400, code=3)
+        answer("POST", "/v3/kv/nonsense", "{}", 404, code=5)
+        answer("GET", "/v3/kv/put", None, 501, code=12)
+        answer("POST", "/v3/lease/grant", "{}", 501, code=12)
+        answer("GET", "/nonsense", None, 404, part=b"404 page not found")
+        answer("DELETE", "/health", None, 405)
+
+        big = json.dumps({"key": b64("big"), "value": b64(b"x" * (1600 * 1024))})
+        answer("POST", "/v3/kv/put", big, 400, code=3, part=b"request is too large")
+        huge = json.dumps({"key": b64("big"), "value": b64(b"x" * (3 * 1024 * 1024))})
+        answer("POST", "/v3/kv/put", huge, 429, code=8)
+        ok = json.dumps({"key": b64("big"), "value": b64(b"x" * (1500 * 1024))})
+        answer("POST", "/v3/kv/put", ok, 200)
+        check("kvs" in cluster.members[2].call("/v3/kv/range", {"key": b64("big"), "keys_only": True}).json, "the largest value")
+        check_unharmed(cluster)
+
+
+def scenario_bad_bytes_on_the_port(context):
+    """Random bytes, broken HTTP, endless headers, lengths that lie, TLS and HTTP/2 where they are not served."""
+    rng = random.Random(7)
+    with Cluster(context) as cluster:
+        cluster.start()
+        address, pid = cluster.members[0].address, cluster.members[0].process.pid
+        before = memory_kb(pid)
+        blobs = [rng.randbytes(rng.choice((1, 2, 7, 64, 4096, 65536))) for _ in range(150)]
+        blobs += [b"GET / HTTP/9.9\r\n\r\n", b"POST /v3/kv/put HTTP/1.1\r\nContent-Length: 99999999999999\r\n\r\n{}",
+                  b"POST /v3/kv/put HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200_000,
+                  b"GET /" + b"a" * 1_000_000, b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+                  b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x00" * 100_000,
+                  b"POST /v3/kv/put HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}{}{}"]
+        # What starts like a frame between members but does not go on like one.
+        start = b"WW"
+        blobs += [start + rng.randbytes(62) for _ in range(50)] + [start + struct.pack("<IIII", 0xFFFFFFFF, 0xFFFFFFFF, 0, 0) + bytes(64)]
+        for blob in blobs:
+            raw(address, blob, seconds=1)
+        wait_for("the member answers", lambda: cluster.members[0].is_ready(), 5)
+        grown = memory_kb(pid) - before
+        check(grown < 64 * 1024, f"memory grew by {grown} KB")
+        check_unharmed(cluster)
+
+
+def scenario_half_open_connections(context):
+    """Two hundred connections that say nothing or stop in the middle do not keep others from being served."""
+    with Cluster(context) as cluster:
+        cluster.start()
+        connections = []
+        try:
+            for i in range(200):
+                connection = socket.create_connection((cluster.members[0].address, RAFT_PORT), timeout=5)
+                connection.sendall((b"", b"P", b"POST /v3/kv/put HTTP/1.1\r\nContent-Length: 100\r\n\r\n{", b"WW")[i % 4])
+                connections.append(connection)
+            started = time.monotonic()
+            for i in range(20):
+                cluster.put(f"beside/{i}", "v")
+            check(time.monotonic() - started < 3, "requests beside half-open connections are slow")
+        finally:
+            for connection in connections:
+                connection.close()
+        check_unharmed(cluster)
+
+
+def scenario_peer_of_another_cluster(context):
+    """A member of one cluster is pointed at another: refused in words, both clusters unharmed."""
+    with Cluster(context) as cluster:
+        cluster.start()
+        own_id = cluster.check_one_cluster()
+        cluster.put("k", "ours")
+        for member in cluster.members:
+            member.stop()
+        # The same names and addresses form a second cluster from empty disks; then one disk of the first one returns.
+        kept = cluster.folder / "kept"
+        cluster.members[2].data_dir.rename(kept)
+        for member in cluster.members[:2]:
+            shutil.rmtree(member.data_dir)
+        for member in cluster.members:
+            member.start()
+        cluster.wait_ready()
+        second_id = cluster.check_one_cluster()
+        check(second_id != own_id, "the second cluster has the first one's id")
+        cluster.put("k", "theirs")
+        intruder = cluster.members[2]
+        intruder.stop()
+        intruder.data_dir.rename(cluster.folder / "second")
+        kept.rename(intruder.data_dir)
+        intruder.start()
+        time.sleep(2)
+        check(intruder.is_running() or intruder.process.child.returncode in (3, 8), f"exit {intruder.process.child.returncode}")
+        check(not intruder.is_ready(), "a member of another cluster is ready")
+        text = "\n".join(intruder.process.lines() + cluster.members[0].process.lines())
+        check("cluster" in text and any(word in text for word in ("another cluster", "other cluster", "wrong cluster")), "nobody says that the clusters differ")
+        check(cluster.get("k") == "theirs", "the running cluster was changed")
+        check(cluster.members[0].cluster_id() == second_id, "the running cluster's id was changed")
+
+
+def refuses(member, code, *words, flags=()):
+    member.start(*flags)
+    seen = member.wait_exit(10)
+    text = "\n".join(member.process.lines()[-4:])
+    check(seen == code, f"{member.name}: exit {seen}, expected {code}: {text}")
+    check(any(word in text.lower() for word in words), f"{member.name} does not say why ({words}): {text}")
+
+
+def scenario_data_directory_of_another_member(context):
+    """Two members on one directory, a file in its place, a swapped disk."""
+    with Cluster(context) as cluster:
+        cluster.start()
+        cluster.put("k", "v")
+        zero, one, two = cluster.members
+        # While the owner runs, it holds the lock.
+        two.stop()
+        two.environment["WHITEWATER_DATA_DIR"] = str(one.data_dir)
+        refuses(two, 3, "lock", "use")
+        two.environment.clear()
+        # A directory that was member 1's, started under the name of member 2.
+        one.stop()
+        two.environment["WHITEWATER_DATA_DIR"] = str(one.data_dir)
+        refuses(two, 3, "whitewater-1", "another member")
+        two.environment["WHITEWATER_DATA_DIR"] = str(cluster.folder / "whitewater-0.log")
+        refuses(two, 3, "directory")
+        two.environment.clear()
+        for member in (one, two):
+            member.start()
+        cluster.wait_ready()
+        check(cluster.get("k") == "v", "the data is gone")
+
+
+def scenario_newer_format(context):
+    """A data directory that a newer version wrote is refused, and left as it is."""
+    with Cluster(context, count=1, environment={"WHITEWATER_BOOTSTRAP_SINGLE": "true"}) as cluster:
+        cluster.start()
+        cluster.put("k", "v")
+        member = cluster.members[0]
+        member.stop()
+        files = [path for path in member.data_dir.rglob("*") if path.is_file() and path.name.startswith("meta")]
+        check(files, f"no meta file in {[p.name for p in member.data_dir.iterdir()]}")
+        kept = {path: path.read_bytes() for path in files}
+        tool = context.build_dir / "bin/whitewater_format_bump"
+        if not tool.exists():
+            return bump_by_hand(member, kept)
+        subprocess.run([str(tool), str(member.data_dir)], check=True)
+        refuses(member, 5, "newer")
+
+
+def bump_by_hand(member, kept):
+    """Damages both copies of the identity: that must be refused as well, never taken for an empty disk."""
+    for path, data in kept.items():
+        path.write_bytes(bytes(byte ^ 0xFF for byte in data[:64]) + data[64:])
+    member.start()
+    code = member.wait_exit(10)
+    check(code in (4, 5), f"exit {code}: {member.last_lines()}")
+    for path, data in kept.items():
+        path.write_bytes(data)
+    member.start()
+    member.cluster.wait_ready([member])
+    check(member.cluster.get("k") == "v", "the data is gone")
+
+
+def scenario_read_only_directory(context):
+    """A read-only file system is refused in words. Needs mount rights; without them a missing parent folder stands in."""
+    with Cluster(context, count=1, environment={"WHITEWATER_BOOTSTRAP_SINGLE": "true"}) as cluster:
+        member = cluster.members[0]
+        cluster.dns.serve([0])
+        folder = cluster.folder / "read-only"
+        folder.mkdir()
+        mounted = os.geteuid() == 0 and subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(folder)], capture_output=True).returncode == 0
+        try:
+            if mounted:
+                member.environment["WHITEWATER_DATA_DIR"] = str(folder / "data")
+                refuses(member, 3, "read-only")
+            else:
+                member.environment["WHITEWATER_DATA_DIR"] = "/proc/whitewater"
+                refuses(member, 3, "cannot", "denied", "no such")
+        finally:
+            if mounted:
+                subprocess.run(["umount", str(folder)], check=True)
+
+
+def scenario_tmpfs_without_direct_io(context):
+    """A data directory in memory runs, with a loud warning and the buffered strategy."""
+    if not os.access("/dev/shm", os.W_OK):
+        print("    no /dev/shm here")
+        return
+    folder = pathlib.Path("/dev/shm") / f"whitewater-test-{os.getpid()}"
+    try:
+        with Cluster(context, count=1, environment={"WHITEWATER_BOOTSTRAP_SINGLE": "true"}) as cluster:
+            member = cluster.members[0]
+            member.environment["WHITEWATER_DATA_DIR"] = str(folder)
+            cluster.start()
+            cluster.put("k", "v")
+            check(any("tmpfs" in line and "warn" in line for line in member.process.lines()), "no warning about tmpfs")
+            row = member.table()[0]
+            check(row["log_strategy"] in ("buffered", "thread", "uring"), f"{row}")
+            member.kill()
+            member.start()
+            cluster.wait_ready()
+            check(cluster.get("k") == "v", "the data is gone")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def scenario_wrong_options(context):
+    """Wrong options end the start with exit 2 and one line each; service link variables do nothing."""
+    with Cluster(context, count=1, environment={"WHITEWATER_BOOTSTRAP_SINGLE": "true"}) as cluster:
+        cluster.dns.serve([0])
+        member = cluster.members[0]
+        refuses(member, 2, "did you mean --election-timeout-ms", flags=("--election-timout-ms", "100"))
+        member.environment["WHITEWATER_ELECTION_TIMEOUT_MS"] = "soon"
+        refuses(member, 2, "whitewater_election_timeout_ms")
+        member.environment = {"WHITEWATER_SERVICE_PORT": "tcp://10.96.0.1:8090", "WHITEWATER_SERVICE_PORT_8090_TCP_ADDR": "10.96.0.1",
+                              "WHITEWATER_LOG_LEVLE": "warn"}
+        member.start()
+        cluster.wait_ready()
+        text = "\n".join(member.process.lines())
+        check("WHITEWATER_LOG_LEVEL" in text, "no warning about WHITEWATER_LOG_LEVLE")
+        check("WHITEWATER_SERVICE_PORT" not in text, "a word about a service link variable")
+
+
+def scenario_address_in_use(context):
+    """A listen address that is taken is refused with exit 7."""
+    with Cluster(context, count=1, environment={"WHITEWATER_BOOTSTRAP_SINGLE": "true"}) as cluster:
+        cluster.dns.serve([0])
+        with socket.socket() as taken:
+            taken.bind((cluster.members[0].address, RAFT_PORT))
+            taken.listen()
+            refuses(cluster.members[0], 7, "in use", "cannot")
+
+
+def scenario_single_member_is_fast_and_small(context):
+    """A single member from exec to ready in under 200 ms, idle under 40 MB."""
+    with Cluster(context, count=1, environment={"WHITEWATER_BOOTSTRAP_SINGLE": "true"}) as cluster:
+        cluster.dns.serve([0])
+        member = cluster.members[0]
+        times = []
+        for _ in range(5):
+            started = time.monotonic()
+            member.start()
+            wait_for("ready", member.is_ready, 5, interval=0.002)
+            times.append(time.monotonic() - started)
+            resident = memory_kb(member.process.pid)
+            check(resident < 40 * 1024, f"{resident} KB resident")
+            member.stop()
+            shutil.rmtree(member.data_dir)
+        print(f"    exec to ready: {sorted(round(t * 1000) for t in times)} ms, {resident // 1024} MB")
+        check(sorted(times)[2] < 0.2, f"exec to ready: {times}")
