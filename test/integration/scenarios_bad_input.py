@@ -93,7 +93,7 @@ def scenario_bad_bytes_on_the_port(context):
                   b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x00" * 100_000,
                   b"POST /v3/kv/put HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}{}{}"]
         # What starts like a frame between members but does not go on like one.
-        start = b"WW"
+        start = b"\xabWWR"
         blobs += [start + rng.randbytes(62) for _ in range(50)] + [start + struct.pack("<IIII", 0xFFFFFFFF, 0xFFFFFFFF, 0, 0) + bytes(64)]
         for blob in blobs:
             raw(address, blob, seconds=1)
@@ -111,7 +111,7 @@ def scenario_half_open_connections(context):
         try:
             for i in range(200):
                 connection = socket.create_connection((cluster.members[0].address, RAFT_PORT), timeout=5)
-                connection.sendall((b"", b"P", b"POST /v3/kv/put HTTP/1.1\r\nContent-Length: 100\r\n\r\n{", b"WW")[i % 4])
+                connection.sendall((b"", b"P", b"POST /v3/kv/put HTTP/1.1\r\nContent-Length: 100\r\n\r\n{", b"\xabWWR")[i % 4])
                 connections.append(connection)
             started = time.monotonic()
             for i in range(20):
@@ -188,35 +188,79 @@ def scenario_data_directory_of_another_member(context):
         check(cluster.get("k") == "v", "the data is gone")
 
 
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def with_version(file, version):
+    """The identity record (docs/log-format.md) as a newer version would write it: magic u64, version u16, zero u16, body length
+    u32, body, CRC-32C of all that; two copies of 4 KiB."""
+    copies = []
+    for copy in (file[:4096], file[4096:8192]):
+        length = struct.unpack_from("<I", copy, 12)[0]
+        check(copy[:6] == b"WWMETA" and length < 4000, f"the identity record begins with {copy[:16]!r}")
+        record = copy[:8] + struct.pack("<H", version) + copy[10:16 + length]
+        copies.append((record + struct.pack("<I", crc32c(record))).ljust(4096, b"\0"))
+    return b"".join(copies)
+
+
 def scenario_newer_format(context):
-    """A data directory that a newer version wrote is refused, and left as it is."""
+    """An identity record that a newer version wrote, or whose copies are both damaged, is refused and left as it is."""
     with Cluster(context, count=1, environment={"WHITEWATER_BOOTSTRAP_SINGLE": "true"}) as cluster:
         cluster.start()
         cluster.put("k", "v")
         member = cluster.members[0]
         member.stop()
-        files = [path for path in member.data_dir.rglob("*") if path.is_file() and path.name.startswith("meta")]
-        check(files, f"no meta file in {[p.name for p in member.data_dir.iterdir()]}")
-        kept = {path: path.read_bytes() for path in files}
-        tool = context.build_dir / "bin/whitewater_format_bump"
-        if not tool.exists():
-            return bump_by_hand(member, kept)
-        subprocess.run([str(tool), str(member.data_dir)], check=True)
-        refuses(member, 5, "newer")
+        identity = member.data_dir / "identity"
+        kept = identity.read_bytes()
+        for content, code, words in ((with_version(kept, 9), 5, ("newer",)), (bytes(len(kept)), 4, ("damaged", "no identity", "corrupt", "identity")),
+                                     (bytes(b ^ 0xFF for b in kept), 4, ("damaged", "corrupt", "identity")), (None, 4, ("identity",))):
+            if content is None:
+                identity.unlink()
+            else:
+                identity.write_bytes(content)
+            refuses(member, code, *words)
+            check(content is None or identity.read_bytes() == content, "the record was changed")
+        identity.write_bytes(kept)
+        member.start()
+        cluster.wait_ready()
+        check(cluster.get("k") == "v", "the data is gone")
 
 
-def bump_by_hand(member, kept):
-    """Damages both copies of the identity: that must be refused as well, never taken for an empty disk."""
-    for path, data in kept.items():
-        path.write_bytes(bytes(byte ^ 0xFF for byte in data[:64]) + data[64:])
-    member.start()
-    code = member.wait_exit(10)
-    check(code in (4, 5), f"exit {code}: {member.last_lines()}")
-    for path, data in kept.items():
-        path.write_bytes(data)
-    member.start()
-    member.cluster.wait_ready([member])
-    check(member.cluster.get("k") == "v", "the data is gone")
+def scenario_damaged_log(context):
+    """A byte changed in the middle of the log that was written long ago is refused or mended from the others, never served."""
+    with Cluster(context) as cluster:
+        cluster.start()
+        for i in range(200):
+            cluster.put(f"k/{i}", "v" * 2000)
+        member = cluster.members[2]
+        member.stop()
+        segments = sorted((path for path in member.data_dir.rglob("*") if path.is_file() and path.stat().st_size >= 1 << 20), key=str)
+        check(segments, f"no segment in {[str(p) for p in member.data_dir.rglob('*')]}")
+        damaged = None
+        for path in segments:
+            data = path.read_bytes()
+            at = data.find(b"k/50")
+            if at > 0:
+                damaged = path
+                path.write_bytes(data[:at] + b"k/5X" + data[at + 4:])
+                break
+        check(damaged, "the write is in no segment")
+        member.start()
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline and member.is_running() and not member.is_ready():
+            time.sleep(0.05)
+        if member.is_running():
+            check(cluster.get("k/50", via=member, serializable=True) in ("v" * 2000, None), "damage was served")
+        else:
+            check(member.process.child.returncode == 4, f"exit {member.process.child.returncode}: {member.last_lines()}")
+            check(damaged.name in "\n".join(member.process.lines()), f"the damaged file is not named: {member.last_lines()}")
+        check(cluster.get("k/50") == "v" * 2000, "the others were harmed")
 
 
 def scenario_read_only_directory(context):
