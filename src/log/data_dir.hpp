@@ -54,7 +54,6 @@ class DataDir {
   void probe_direct_io();
   void load_or_create(const DataDirOptions& options);
   void create_record(const DataDirOptions& options);
-  void write_copies(const std::string& copy);
 
   std::string path_;
   UniqueFd directory_;

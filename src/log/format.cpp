@@ -70,7 +70,8 @@ base::Result<Record> read_record(base::ByteReader& reader, const std::shared_ptr
   const std::uint64_t a = reader.u64();
   const std::uint64_t b = reader.u64();
   if (!reader.ok()) return base::Errc::malformed;
-  if (reserved != 0) return base::Errc::unsupported_version;
+  const bool is_known_kind = kind >= RecordKind::entry && kind <= RecordKind::reset;
+  if (!is_known_kind || reserved != 0) return base::Errc::unsupported_version;
   if (kind != RecordKind::entry && payload_bytes != 0) return base::Errc::malformed;
   switch (kind) {
     case RecordKind::hard_state:
@@ -83,8 +84,6 @@ base::Result<Record> read_record(base::ByteReader& reader, const std::shared_ptr
       return Record(LogReset{Index(a), Term(b)});
     case RecordKind::entry:
       break;
-    default:
-      return base::Errc::unsupported_version;
   }
   if (!is_known(type)) return base::Errc::unsupported_version;
   if (payload_bytes > core::entry_payload_bytes_max) return base::Errc::limit_exceeded;

@@ -4,11 +4,11 @@
 // device is thrown as a FatalError and after that nothing is reported durable again.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +39,7 @@ struct LogOptions {
   std::size_t keep_bytes_max = 64U << 20;  // ... the newest up to this much
 };
 
+inline constexpr std::uint32_t segment_files_max = 4096;          // entries of io_uring's file table
 inline constexpr std::uint32_t log_segment_bytes_min = 4U << 20;  // holds the largest entry
 
 struct LogStats {
@@ -117,14 +118,16 @@ class RaftLog {
   RaftLog(const LogOptions& options, base::LogSink& sink, UniqueFd completion_fd, SegmentFiles files,
           const RecoveredLog& log, Incarnation incarnation, std::uint64_t log_id);
   void choose_strategy(const LogOptions& options, const RecoveredLog& log);
+  [[nodiscard]] std::unique_ptr<LogExecutor> make_executor(Strategy strategy, std::string& refusal);
   void start_executor(Strategy strategy);
+  void probe_strategies(LogExecutor& thread_executor, Slot spare);
+  [[nodiscard]] std::optional<Slot> spare_slot(const RecoveredLog& log) const;
   void switch_strategy();
   void run_planner();
-  void on_completion(const Completion& completion, LogEvents& events);
   void on_write_completion(const Completion& completion);
   void on_read_completion(const Completion& completion, LogEvents& events);
-  void start_next_read(LogEvents* events);
-  void finish_read(bool is_missing, LogEvents& events);
+  void start_next_read(std::vector<FinishedRead>& finished);
+  void finish_read(std::vector<FinishedRead>& finished);
   void collect_new_segments();
   [[noreturn]] void fail(const std::string& what);
   void check_not_failed() const;
