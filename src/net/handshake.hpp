@@ -138,7 +138,7 @@ struct Accepted {
 struct Refused {
   Refusal refusal;
   // Not zero: the dialler is a newer run of this very member, so this one has to end.
-  base::Incarnation newer_own_incarnation;
+  base::Incarnation newer_own_incarnation = {};
 };
 using AcceptDecision = std::variant<Accepted, Refused>;
 [[nodiscard]] AcceptDecision decide_hello(const Hello& hello, const LocalIdentity& self, const IncarnationTable& seen);

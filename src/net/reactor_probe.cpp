@@ -1,5 +1,7 @@
 #include "net/reactor_probe.hpp"
 
+#include <linux/time_types.h>
+// After the types that it uses.
 #include <liburing/io_uring.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
