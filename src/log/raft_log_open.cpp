@@ -47,6 +47,7 @@ std::uint64_t random_id() {
 }
 
 std::string micros(base::Duration d) {
+  if (d.count() == 0) return "too slow to tell";
   return std::to_string(std::chrono::duration_cast<base::microseconds>(d).count()) + " us";
 }
 
