@@ -1,0 +1,179 @@
+#include "sim/cluster_checker.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sim/failure.hpp"
+
+namespace whitewater::sim {
+namespace {
+
+// Why the recovered log is not this state; empty when it is.
+std::string difference(const log::RecoveredLog& log, const core::HardState& hard_state,
+                       const std::vector<core::Entry>& entries) {
+  if (log.hard_state != hard_state) return "hard state";
+  if (log.last_index.value != entries.size()) return "last index";
+  for (core::Index i = std::max(log.first_index, core::Index(1)); i <= log.last_index; i = i.next()) {
+    if (log.terms.term_at(i) != entries[i.value - 1].term) return "term of " + std::to_string(i.value);
+  }
+  for (const core::Entry& entry : log.entries) {
+    if (!(entry == entries[entry.index.value - 1])) return "entry " + std::to_string(entry.index.value);
+  }
+  return {};
+}
+
+}  // namespace
+
+ClusterChecker::ClusterChecker(std::size_t members, EventHash& hash) : shadows_(members), hash_(hash) {}
+
+void ClusterChecker::LogState::apply(const Change& change) {
+  if (const auto* state = std::get_if<core::HardState>(&change)) {
+    hard_state = *state;
+  } else if (const auto* cut = std::get_if<Truncation>(&change)) {
+    entries.resize(cut->from.value - 1);
+  } else {
+    entries.push_back(std::get<core::Entry>(change));
+  }
+}
+
+void ClusterChecker::note_change(Shadow& shadow, std::uint64_t token, Change change) {
+  shadow.appended.apply(change);
+  shadow.pending.push_back({token, std::move(change)});
+}
+
+void ClusterChecker::on_persist(std::size_t member, std::uint64_t token,
+                                const std::optional<core::HardState>& hard_state,
+                                const std::vector<core::Entry>& entries) {
+  Shadow& shadow = shadows_[member];
+  if (hard_state) note_change(shadow, token, *hard_state);
+  if (entries.empty()) return;
+  const core::Index first = entries.front().index;
+  require(first.value <= shadow.appended.entries.size() + 1,
+          [&] { return fmt::format("member {} leaves a hole in its log before entry {}", member + 1, first.value); });
+  if (first.value <= shadow.appended.entries.size()) {
+    require(first > shadow.committed,
+            [&] { return fmt::format("member {} overwrites its committed entry {}", member + 1, first.value); });
+    note_change(shadow, token, Truncation{first});
+  }
+  for (const core::Entry& entry : entries) note_change(shadow, token, entry);
+}
+
+void ClusterChecker::on_durable(std::size_t member, std::uint64_t token) {
+  Shadow& shadow = shadows_[member];
+  while (!shadow.pending.empty() && shadow.pending.front().token <= token) {
+    shadow.durable.apply(shadow.pending.front().change);
+    shadow.pending.pop_front();
+  }
+}
+
+void ClusterChecker::on_start(std::size_t member, const log::RecoveredLog& recovered, core::Index store_applied) {
+  Shadow& shadow = shadows_[member];
+  LogState state = shadow.durable;
+  const std::string first_difference = difference(recovered, state.hard_state, state.entries);
+  bool is_found = first_difference.empty();
+  for (auto next = shadow.pending.begin(); !is_found && next != shadow.pending.end(); ++next) {
+    state.apply(next->change);
+    is_found = difference(recovered, state.hard_state, state.entries).empty();
+  }
+  require(is_found, [&] {
+    return fmt::format("member {} restarts with a log that it never had since entry {} was durable: {} ({} against {})",
+                       member + 1, shadow.durable.entries.size(), first_difference, log::describe(recovered),
+                       core::describe(shadow.durable.hard_state));
+  });
+  require(store_applied.value <= committed_.size(), [&] {
+    return fmt::format("member {} restarts with a store at {}, and only {} entries are committed", member + 1,
+                       store_applied.value, committed_.size());
+  });
+  require(store_applied <= recovered.last_index, [&] {
+    return fmt::format("member {} restarts with a store at {} past its log's end {} (S12)", member + 1,
+                       store_applied.value, recovered.last_index.value);
+  });
+  shadow.appended = state;
+  shadow.durable = std::move(state);
+  shadow.pending.clear();
+  shadow.committed = store_applied;
+  shadow.last_step.reset();
+}
+
+void ClusterChecker::on_step(std::size_t member, std::uint64_t incarnation, const replica::Replica& replica,
+                             bool should_hash) {
+  Shadow& shadow = shadows_[member];
+  const core::Node& node = replica.node();
+  core::Invariants::check_basic(node);
+  const core::Invariants::Snapshot now = core::Invariants::snapshot(node);
+  if (shadow.last_step) core::Invariants::check_delta(*shadow.last_step, now);
+  shadow.last_step = now;
+  check_leader(member, incarnation, node);
+  check_committed(member, node);
+  check_store(member, replica, should_hash);
+}
+
+void ClusterChecker::check_leader(std::size_t member, std::uint64_t incarnation, const core::Node& node) {
+  if (node.role() != core::Role::leader) return;
+  const auto [leader, is_new] = leaders_.try_emplace(node.term(), Leader{member, incarnation});
+  if (is_new) hash_.mix_all(member, node.term().value);
+  require(leader->second.member == member && leader->second.incarnation == incarnation, [&] {
+    return fmt::format("term {} has two leaders: member {} in its run {} and member {} in its run {}",
+                       node.term().value, leader->second.member + 1, leader->second.incarnation, member + 1,
+                       incarnation);
+  });
+}
+
+void ClusterChecker::check_committed(std::size_t member, const core::Node& node) {
+  Shadow& shadow = shadows_[member];
+  require(node.committed().value <= shadow.appended.entries.size(),
+          [&] { return fmt::format("member {} commits {} beyond its log", member + 1, node.committed().value); });
+  while (shadow.committed < node.committed()) {
+    shadow.committed = shadow.committed.next();
+    const core::Entry& entry = shadow.appended.entries[shadow.committed.value - 1];
+    if (shadow.committed.value > committed_.size()) {
+      check_majority_holds(entry, member);
+      hash_.mix_all(entry.term.value, entry.index.value, entry.request.sequence);
+      committed_.push_back(entry);
+      continue;
+    }
+    const core::Entry& known = committed_[shadow.committed.value - 1];
+    require(entry == known, [&] {
+      return fmt::format("member {} commits {} where {} was committed", member + 1, core::describe(entry),
+                         core::describe(known));
+    });
+  }
+}
+
+void ClusterChecker::check_majority_holds(const core::Entry& entry, std::size_t member) const {
+  const auto holders = std::count_if(shadows_.begin(), shadows_.end(), [&](const Shadow& shadow) {
+    const auto& entries = shadow.durable.entries;
+    return entries.size() >= entry.index.value && entries[entry.index.value - 1] == entry;
+  });
+  require(static_cast<std::size_t>(holders) > shadows_.size() / 2, [&] {
+    return fmt::format("member {} commits {} which only {} of {} members hold durably", member + 1,
+                       core::describe(entry), holders, shadows_.size());
+  });
+}
+
+void ClusterChecker::check_store(std::size_t member, const replica::Replica& replica, bool should_hash) {
+  const kv::Store& store = replica.store();
+  require(store.applied_index() == replica.node().handed_to_apply(), [&] {
+    return fmt::format("member {} has applied {} of {}", member + 1, store.applied_index().value,
+                       replica.node().handed_to_apply().value);
+  });
+  require(store.persisted_index().value <= shadows_[member].durable.entries.size(), [&] {
+    return fmt::format("member {} persists its store up to {} and its log only up to {} (S12)", member + 1,
+                       store.persisted_index().value, shadows_[member].durable.entries.size());
+  });
+  const auto known = hashes_.find(store.applied_index());
+  if (known == hashes_.end() && !should_hash) return;
+  // Where another member's hash is known it is worth comparing; but not after every step at one index.
+  if (known != hashes_.end() && !should_hash && store.applied_index().value % 4 != 0) return;
+  const std::uint64_t content = store.hash();
+  const auto [stored, is_new] = hashes_.try_emplace(store.applied_index(), content);
+  if (!is_new) ++hashes_compared_;
+  require(stored->second == content, [&] {
+    return fmt::format("member {} at applied index {} holds other content than another member (S58)", member + 1,
+                       store.applied_index().value);
+  });
+  hash_.mix(content);
+}
+
+}  // namespace whitewater::sim

@@ -1,0 +1,334 @@
+#include "sim/member_process.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sim/failure.hpp"
+
+namespace whitewater::sim {
+namespace {
+
+constexpr std::uint64_t log_id_base = 0x10c0000;
+constexpr base::ClusterId cluster_id{0xc1};
+constexpr std::uint32_t first_slots = 2;
+
+core::LogStart to_log_start(log::RecoveredLog& recovered) {
+  core::LogStart start;
+  for (const log::TermRun& run : recovered.terms.runs()) start.terms.push_back({run.first, run.term});
+  const base::Term prev_term = recovered.terms.term_at(recovered.terms.boundary());
+  if (!prev_term.is_zero()) start.prev_term = prev_term;
+  start.last_index = recovered.last_index;
+  start.entries = std::move(recovered.entries);
+  return start;
+}
+
+}  // namespace
+
+SimMember::SimMember(SimWorld& world, std::size_t position, base::Rng rng)
+    : world_(world),
+      position_(position),
+      rng_(rng),
+      clock_offset_(base::milliseconds(rng_.in_range(0, 1'000'000))),
+      disk_(first_slots, static_cast<std::uint32_t>(world.options.segment_kib << 10)),
+      store_disk_(std::make_shared<kv::MemoryDisk>()) {
+  const auto drift = static_cast<std::int64_t>(world.options.clock_drift_ppm);
+  if (drift != 0) {
+    clock_drift_ppm_ = static_cast<std::int64_t>(rng_.in_range(0, static_cast<std::uint64_t>(2 * drift))) - drift;
+  }
+}
+
+SimMember::~SimMember() = default;
+
+const replica::Replica& SimMember::replica() const {
+  WW_ASSERT(is_up());
+  return *process_->replica;
+}
+
+base::Instant SimMember::local_now() const {
+  const base::Duration truth = world_.scheduler.now();
+  return {clock_offset_ + truth + truth / 1'000'000 * clock_drift_ppm_};
+}
+
+void SimMember::trace(const std::function<std::string()>& text) const {
+  if (!world_.trace) return;
+  world_.trace(fmt::format("{:>12.6f} ms  member {}  {}", static_cast<double>(world_.scheduler.now().count()) / 1e6,
+                           position_ + 1, text()));
+}
+
+log::LogIdentity SimMember::identity() const { return {cluster_id, id_of(position_), log_id_base + position_}; }
+
+log::PlannerLimits SimMember::limits() const {
+  log::PlannerLimits limits;
+  limits.segment_bytes = static_cast<std::uint32_t>(world_.options.segment_kib << 10);
+  limits.segments_max = static_cast<std::uint32_t>(world_.options.segments_max);
+  limits.writes_in_flight_max = static_cast<std::uint32_t>(world_.options.writes_in_flight);
+  limits.group_bytes_max = static_cast<std::uint32_t>(world_.options.group_bytes);
+  return limits;
+}
+
+log::RecoveredLog SimMember::recover_log(core::Index keep_from) {
+  constexpr std::size_t keep_bytes_max = 1UL << 30;
+  auto result = log::recover(disk_, {id_of(position_), cluster_id, keep_from, keep_bytes_max});
+  if (const auto* refusal = std::get_if<log::RecoveryRefusal>(&result)) {
+    throw Failure(ExitClass::correctness,
+                  fmt::format("member {} refuses its own log: {}", position_ + 1, log::describe(*refusal)));
+  }
+  return std::get<log::RecoveredLog>(std::move(result));
+}
+
+void SimMember::found(const core::Configuration& configuration) {
+  WW_ASSERT(incarnation_ == 0);
+  founding_configuration_ = configuration;
+  ++incarnation_;
+  log::RecoveredLog empty;
+  Process process(identity(), base::Incarnation(incarnation_), limits(), empty, disk_.slot_count());
+  const core::HardState hard_state{core::Term(1), core::NodeId{}};
+  const core::Entry entry{core::Term(1),
+                          core::Index(1),
+                          core::EntryType::configuration,
+                          {},
+                          base::SharedBytes(core::encode(configuration))};
+  world_.checker.on_persist(position_, 1, hard_state, {entry});
+  process.planner.on_append({1, hard_state, {entry}, std::nullopt});
+  while (process.planner.durable_token() < 1) {
+    process.planner.take_output(process.planner_output);
+    WW_ASSERT(!process.planner_output.writes.empty());
+    for (const log::WriteOp& op : process.planner_output.writes) {
+      disk_.submit(op);
+      disk_.complete(op.id);
+    }
+    // Completions after all submissions: a completion may produce new output.
+    std::vector<std::uint64_t> ids;
+    for (const log::WriteOp& op : process.planner_output.writes) ids.push_back(op.id);
+    for (const std::uint64_t id : ids) process.planner.on_write_done(id);
+  }
+  world_.checker.on_durable(position_, 1);
+}
+
+core::Configuration SimMember::configuration_of(const kv::Store& store) const {
+  if (store.configuration().empty()) return founding_configuration_;
+  auto configuration = core::decode_configuration(store.configuration());
+  require(configuration.has_value(),
+          [&] { return fmt::format("member {}: the store's configuration", position_ + 1); });
+  return std::move(*configuration);
+}
+
+void SimMember::start() {
+  WW_ASSERT(!is_up());
+  ++incarnation_;
+  auto backend = std::make_unique<kv::MemoryBackend>(store_disk_);
+  kv::MemoryBackend* const backend_pointer = backend.get();
+  auto store = std::make_unique<kv::Store>(std::move(backend));
+  log::RecoveredLog recovered = recover_log(store->applied_index().next());
+  world_.checker.on_start(position_, recovered, store->applied_index());
+  trace([&] { return fmt::format("starts run {}: {}", incarnation_, log::describe(recovered)); });
+  world_.hash.mix_all(position_, incarnation_, recovered.last_index.value);
+
+  process_ =
+      std::make_unique<Process>(identity(), base::Incarnation(incarnation_), limits(), recovered, disk_.slot_count());
+  process_->backend = backend_pointer;
+  const SimOptions& o = world_.options;
+  replica::ReplicaOptions options;
+  options.node.id = id_of(position_);
+  options.node.election_timeout = base::milliseconds(o.election_timeout_ms);
+  options.node.heartbeat_interval = base::milliseconds(o.heartbeat_ms);
+  options.node.window.messages_max = o.window_messages;
+  options.node.append_bytes_max = o.append_bytes;
+  options.node.cache_bytes_max = o.cache_bytes;
+  options.node.apply_entries_max = o.apply_entries;
+  options.node.uncommitted_bytes_max = o.uncommitted_bytes;
+  options.incarnation = base::Incarnation(incarnation_);
+  options.request_timeout = base::milliseconds(o.request_timeout_ms);
+  options.read_retry_interval = base::milliseconds(o.read_retry_ms);
+  options.pending_proposals_max = o.pending_proposals;
+  options.pending_reads_max = o.pending_reads;
+  core::NodeStart node_start;
+  node_start.hard_state = recovered.hard_state;
+  node_start.log = to_log_start(recovered);
+  node_start.applied = store->applied_index();
+  node_start.configuration = configuration_of(*store);
+  node_start.now = local_now();
+  node_start.rng_seed = rng_.next();
+  process_->replica = std::make_unique<replica::Replica>(options, std::move(node_start), std::move(store));
+  give_after(base::microseconds(rng_.in_range(0, o.tick_us)), [this] { tick(); });
+  give_after(base::milliseconds(rng_.in_range(1, o.flush_interval_ms)), [this] { keep_house(); });
+  move_log_output();
+  request_step();
+}
+
+void SimMember::crash() {
+  WW_ASSERT(is_up());
+  trace([&] { return fmt::format("crashes with {} writes under way", disk_.pending().size()); });
+  world_.hash.mix_all(position_, 0xdead, disk_.pending().size());
+  world_.network.on_member_down(position_);
+  disk_.crash_random(rng_);
+  std::unique_ptr<Process> dead = std::move(process_);
+  waiting_inputs_.clear();
+  is_paused_ = false;
+  ++pauses_;
+  is_step_requested_ = false;
+  for (auto& [ticket, done] : dead->writes) done(std::nullopt);
+  for (auto& [ticket, done] : dead->reads) done(std::nullopt);
+}
+
+void SimMember::pause(base::Duration duration) {
+  if (!is_up() || is_healed_) return;
+  trace([&] { return fmt::format("pauses for {} us", duration.count() / 1000); });
+  is_paused_ = true;
+  world_.scheduler.after(duration, [this, pause = ++pauses_] {
+    if (pause != pauses_ || !is_up()) return;
+    is_paused_ = false;
+    std::deque<std::function<void()>> inputs = std::exchange(waiting_inputs_, {});
+    for (auto& input : inputs) input();
+    request_step();
+  });
+}
+
+void SimMember::heal() {
+  is_healed_ = true;
+  disk_slow_until_ = base::Duration(0);
+  if (process_) process_->backend->set_busy(false);
+}
+
+void SimMember::give(std::function<void()> input) {
+  if (!is_up()) return;
+  if (is_paused_) {
+    waiting_inputs_.push_back(std::move(input));
+    return;
+  }
+  input();
+  request_step();
+}
+
+void SimMember::give_after(base::Duration delay, std::function<void()> input) {
+  world_.scheduler.after(delay, [this, run = incarnation_, input = std::move(input)]() mutable {
+    if (run == incarnation_) give(std::move(input));
+  });
+}
+
+void SimMember::request_step() {
+  if (world_.options.step_delay_us == 0) {
+    step();
+    return;
+  }
+  if (std::exchange(is_step_requested_, true)) return;
+  const base::Duration delay = base::microseconds(rng_.in_range(0, world_.options.step_delay_us));
+  world_.scheduler.after(delay, [this, run = incarnation_] {
+    if (run != incarnation_ || !is_up()) return;
+    is_step_requested_ = false;
+    if (is_paused_) {
+      waiting_inputs_.emplace_back([] {});
+    } else {
+      step();
+    }
+  });
+}
+
+// The order of server::Member::drive.
+void SimMember::step() {
+  replica::Replica& replica = *process_->replica;
+  replica.set_log_full(process_->planner.is_full());
+  do {
+    perform(replica.take_effects());
+  } while (replica.node().committed() > replica.node().handed_to_apply());
+  world_.checker.on_step(position_, incarnation_, replica, rng_.chance(1, 64));
+}
+
+void SimMember::perform(replica::Effects effects) {
+  if (effects.persist) {
+    core::Persist& persist = *effects.persist;
+    trace([&] {
+      return fmt::format("persists {}{}{}", persist.token,
+                         persist.hard_state ? " " + core::describe(*persist.hard_state) : "",
+                         persist.entries.empty() ? "" : " .. " + core::describe(persist.entries.back()));
+    });
+    world_.checker.on_persist(position_, persist.token, persist.hard_state, persist.entries);
+    process_->planner.on_append({persist.token, persist.hard_state, std::move(persist.entries), std::nullopt});
+    move_log_output();
+  }
+  for (const core::Message& message : effects.send) {
+    WW_ASSERT(message.from == id_of(position_));
+    world_.network.send(position_, message.to.value - 1, message);
+  }
+  for (replica::ProposalDone& done : effects.proposals) {
+    const auto waiting = process_->writes.find(done.ticket);
+    WW_ASSERT_MSG(waiting != process_->writes.end(), "a proposal is answered twice, or was never made");
+    const auto callback = std::move(waiting->second);
+    process_->writes.erase(waiting);
+    callback(std::move(done.outcome));
+  }
+  for (replica::ReadDone& done : effects.reads) {
+    const auto waiting = process_->reads.find(done.ticket);
+    WW_ASSERT_MSG(waiting != process_->reads.end(), "a read is answered twice, or was never made");
+    const auto callback = std::move(waiting->second);
+    process_->reads.erase(waiting);
+    callback(done.outcome);
+  }
+  for (const core::LogRead& read : effects.log_reads) serve_log_read(read);
+}
+
+void SimMember::receive(core::Message message) {
+  if (!is_up()) return;
+  trace([&] { return "receives " + core::describe(message); });
+  world_.hash.mix_all(position_, message.body.index(), message.from.value, message.term.value);
+  give([this, message = std::move(message)] { process_->replica->on_message(local_now(), message); });
+}
+
+void SimMember::on_peer_connected(std::size_t peer) {
+  give([this, peer] { process_->replica->on_peer_connected(id_of(peer)); });
+}
+
+void SimMember::transfer_leadership() {
+  give([this] {
+    if (process_->replica->is_leader()) (void)process_->replica->transfer_leadership(local_now());
+  });
+}
+
+bool SimMember::propose(base::SharedBytes command, std::function<void(WriteAnswer)> done) {
+  if (!is_up()) return false;
+  give([this, command = std::move(command), done = std::move(done)] {
+    const auto ticket = process_->replica->on_propose(local_now(), local_now(), command);
+    if (ticket) {
+      process_->writes.emplace(*ticket, done);
+    } else {
+      done(ticket.error());
+    }
+  });
+  return true;
+}
+
+bool SimMember::read(std::function<void(ReadAnswer)> done) {
+  if (!is_up()) return false;
+  give([this, done = std::move(done)] {
+    const auto ticket = process_->replica->on_read(local_now());
+    if (ticket) {
+      process_->reads.emplace(*ticket, done);
+    } else {
+      done(base::Result<void>(ticket.error()));
+    }
+  });
+  return true;
+}
+
+void SimMember::tick() {
+  process_->replica->on_tick(local_now());
+  give_after(base::microseconds(world_.options.tick_us), [this] { tick(); });
+}
+
+void SimMember::keep_house() {
+  replica::Replica& replica = *process_->replica;
+  if (!is_healed_) process_->backend->set_busy(rng_.chance(world_.options.store_busy_percent, 100));
+  if (rng_.chance(3, 4)) replica.store().flush_async();
+  (void)replica.store().compact_step(rng_.in_range(1, 100));
+  const core::Index upto = replica.releasable();
+  if (!upto.is_zero()) {
+    process_->planner.on_release(upto);
+    replica.on_log_released(upto);
+  }
+  if (std::exchange(process_->has_growth_failed, false)) process_->planner.on_growth_retry();
+  move_log_output();
+  give_after(base::milliseconds(rng_.in_range(1, world_.options.flush_interval_ms)), [this] { keep_house(); });
+}
+
+}  // namespace whitewater::sim

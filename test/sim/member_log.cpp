@@ -1,0 +1,96 @@
+// The member's log: the planner's writes on the crash disk, its growth, and reads of old entries.
+#include <fmt/format.h>
+
+#include "sim/failure.hpp"
+#include "sim/member_process.hpp"
+
+namespace whitewater::sim {
+
+void SimMember::move_log_output() {
+  log::PlannerOutput output;
+  process_->planner.take_output(output);
+  for (const log::WriteOp& op : output.writes) submit_write(op);
+  if (output.grow) grow(*output.grow);
+}
+
+base::Duration SimMember::draw_write_time() {
+  constexpr std::uint64_t tail_factor_max = 50;
+  constexpr std::uint64_t healed_us_max = 1000;
+  const SimOptions& o = world_.options;
+  if (is_healed_) return base::microseconds(rng_.in_range(std::min(o.write_us_min, healed_us_max), healed_us_max));
+  std::uint64_t us = rng_.in_range(o.write_us_min, o.write_us_max);
+  if (rng_.chance(o.write_tail_percent, 100)) us *= rng_.in_range(2, tail_factor_max);
+  return base::microseconds(us);
+}
+
+void SimMember::submit_write(const log::WriteOp& op) {
+  disk_.submit(op);
+  base::Duration done = world_.scheduler.now() + draw_write_time();
+  if (disk_slow_until_ > done) done = disk_slow_until_ + draw_write_time();
+  // The device goes on while the process pauses; the process hears of it when it runs again.
+  world_.scheduler.after(done - world_.scheduler.now(), [this, run = incarnation_, id = op.id] {
+    if (run != incarnation_ || !is_up()) return;  // the crash has decided its fate
+    disk_.complete(id);
+    give([this, id] { on_write_done(id); });
+  });
+}
+
+void SimMember::on_write_done(std::uint64_t op_id) {
+  log::LogPlanner& planner = process_->planner;
+  planner.on_write_done(op_id);
+  move_log_output();
+  if (planner.durable_token() == process_->durable_token) return;
+  process_->durable_token = planner.durable_token();
+  trace([&] { return fmt::format("has {} durable", process_->durable_token); });
+  world_.hash.mix_all(position_, process_->durable_token);
+  world_.checker.on_durable(position_, process_->durable_token);
+  process_->replica->on_persisted(local_now(), process_->durable_token);
+}
+
+void SimMember::grow(log::Slot slot) {
+  constexpr base::Duration zero_fill_time = base::milliseconds(2);
+  world_.scheduler.after(zero_fill_time, [this, slot, run = incarnation_] {
+    if (run != incarnation_ || !is_up()) return;
+    const bool is_refused = !is_healed_ && rng_.chance(world_.options.growth_failure_percent, 100);
+    if (!is_refused) disk_.add_slot();
+    give([this, slot, is_refused] {
+      if (is_refused) {
+        process_->planner.on_segment_add_failed(slot);
+        process_->has_growth_failed = true;
+      } else {
+        process_->planner.on_segment_added(slot);
+      }
+      move_log_output();
+    });
+  });
+}
+
+void SimMember::serve_log_read(const core::LogRead& read) {
+  give_after(base::microseconds(rng_.in_range(50, 500)), [this, read] {
+    process_->replica->on_log_read(local_now(), read.peer, read_log(read.first, read.bytes_max));
+  });
+}
+
+std::vector<core::Entry> SimMember::read_log(core::Index first, std::size_t bytes_max) {
+  std::vector<core::Entry> entries;
+  std::size_t bytes = 0;
+  while (bytes < bytes_max || entries.empty()) {
+    const core::Index next = entries.empty() ? first : entries.back().index.next();
+    const auto ref = process_->planner.locate(next);
+    if (!ref) break;
+    const auto view = disk_.read(ref->slot, ref->offset_bytes, ref->length_bytes);
+    WW_ASSERT(view.has_value());
+    const auto owner = std::make_shared<const std::string>(*view);
+    auto batch = log::read_entries(*ref, identity().log_id, next, owner, *owner);
+    require(batch.has_value() && !batch->empty() && batch->front().index == next,
+            [&] { return fmt::format("member {} cannot read its durable entry {} back", position_ + 1, next.value); });
+    for (core::Entry& entry : *batch) {
+      if (!entries.empty() && bytes >= bytes_max) break;
+      bytes += entry.payload.size_bytes();
+      entries.push_back(std::move(entry));
+    }
+  }
+  return entries;
+}
+
+}  // namespace whitewater::sim

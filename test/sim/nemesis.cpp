@@ -1,0 +1,135 @@
+#include "sim/nemesis.hpp"
+
+#include <fmt/format.h>
+
+namespace whitewater::sim {
+namespace {
+
+constexpr base::Duration reconnect_time_max = base::milliseconds(20);
+
+}  // namespace
+
+Nemesis::Nemesis(SimWorld& world, std::vector<std::unique_ptr<SimMember>>& members, base::Rng rng)
+    : world_(world), members_(members), rng_(rng) {}
+
+void Nemesis::start() {
+  const SimOptions& o = world_.options;
+  repeat(o.crash_interval_ms, &Nemesis::crash_one);
+  repeat(o.crash_leader_interval_ms, &Nemesis::crash_leader);
+  repeat(o.crash_all_interval_ms, &Nemesis::crash_all);
+  repeat(o.partition_interval_ms, &Nemesis::partition);
+  repeat(o.pause_interval_ms, &Nemesis::pause_one);
+  repeat(o.slow_disk_interval_ms, &Nemesis::slow_one_disk);
+  repeat(o.disconnect_interval_ms, &Nemesis::disconnect_two);
+  repeat(o.transfer_interval_ms, &Nemesis::transfer);
+}
+
+void Nemesis::repeat(std::uint64_t interval_ms, void (Nemesis::*fault)()) {
+  if (interval_ms == 0) return;
+  world_.scheduler.after(base::microseconds(rng_.in_range(1, 2000 * interval_ms)), [this, interval_ms, fault] {
+    if (is_healed_) return;
+    ++faults_;
+    (this->*fault)();
+    repeat(interval_ms, fault);
+  });
+}
+
+std::optional<std::size_t> Nemesis::leader() const {
+  std::optional<std::size_t> found;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (!members_[i]->is_up() || !members_[i]->replica().is_leader()) continue;
+    if (!found || members_[i]->replica().node().term() > members_[*found]->replica().node().term()) found = i;
+  }
+  return found;
+}
+
+void Nemesis::crash(std::size_t member) {
+  if (!members_[member]->is_up()) return;
+  members_[member]->crash();
+  restart_later(member);
+}
+
+void Nemesis::restart_later(std::size_t member) {
+  const base::Duration delay = base::microseconds(rng_.in_range(1, world_.options.restart_ms_max * 1000));
+  world_.scheduler.after(delay, [this, member] {
+    if (members_[member]->is_up()) return;
+    members_[member]->start();
+    connect(member);
+  });
+}
+
+void Nemesis::connect(std::size_t member) {
+  for (std::size_t peer = 0; peer < members_.size(); ++peer) {
+    if (peer == member) continue;
+    const base::Duration delay =
+        base::Duration(rng_.in_range(1, static_cast<std::uint64_t>(reconnect_time_max.count())));
+    world_.scheduler.after(delay, [this, peer, member] {
+      members_[peer]->on_peer_connected(member);
+      members_[member]->on_peer_connected(peer);
+    });
+  }
+}
+
+void Nemesis::crash_one() { crash(draw_member()); }
+
+void Nemesis::crash_leader() {
+  if (const auto found = leader()) crash(*found);
+}
+
+void Nemesis::crash_all() {
+  for (std::size_t i = 0; i < members_.size(); ++i) crash(i);
+}
+
+// One side is a random set of members; one-way cuts only what it sends.
+void Nemesis::partition() {
+  const bool is_one_way = rng_.chance(world_.options.one_way_percent, 100);
+  const std::uint64_t side = rng_.in_range(1, (1ULL << members_.size()) - 1);
+  std::vector<std::pair<std::size_t, std::size_t>> cut;
+  for (std::size_t a = 0; a < members_.size(); ++a) {
+    for (std::size_t b = 0; b < members_.size(); ++b) {
+      const bool is_from_side = (side >> a & 1) != 0 && (side >> b & 1) == 0;
+      const bool is_to_side = (side >> a & 1) == 0 && (side >> b & 1) != 0;
+      if (is_from_side || (is_to_side && !is_one_way)) cut.emplace_back(a, b);
+    }
+  }
+  if (world_.trace) world_.trace(fmt::format("partition {:b} one way {}", side, is_one_way));
+  for (const auto& [a, b] : cut) world_.network.set_blocked(a, b, true);
+  const base::Duration duration = base::microseconds(rng_.in_range(1, world_.options.partition_ms_max * 1000));
+  world_.scheduler.after(duration, [this, cut] {
+    for (const auto& [a, b] : cut) world_.network.set_blocked(a, b, false);
+  });
+}
+
+void Nemesis::pause_one() {
+  members_[draw_member()]->pause(base::microseconds(rng_.in_range(1, world_.options.pause_ms_max * 1000)));
+}
+
+void Nemesis::slow_one_disk() {
+  members_[draw_member()]->slow_disk_down(base::microseconds(rng_.in_range(1, world_.options.slow_disk_ms_max * 1000)));
+}
+
+void Nemesis::disconnect_two() {
+  const std::size_t a = draw_member();
+  const std::size_t b = draw_member();
+  if (a == b) return;
+  world_.network.break_connection(a, b);
+  members_[a]->on_peer_connected(b);
+  members_[b]->on_peer_connected(a);
+}
+
+void Nemesis::transfer() {
+  if (const auto found = leader()) members_[*found]->transfer_leadership();
+}
+
+void Nemesis::heal() {
+  is_healed_ = true;
+  world_.network.heal();
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    members_[i]->heal();
+    if (members_[i]->is_up()) continue;
+    members_[i]->start();
+    connect(i);
+  }
+}
+
+}  // namespace whitewater::sim

@@ -1,0 +1,167 @@
+// The simulator as a whole: determinism, options, and that each checker outside the replicas fires on what it is for.
+#include "sim/cluster.hpp"
+
+#include "catch.hpp"
+
+using namespace whitewater;
+using namespace whitewater::sim;
+
+namespace {
+
+SimOptions quiet_options(std::uint64_t seed) {
+  SimOptions options;
+  options.seed = seed;
+  options.duration_ms = 1500;
+  return options;
+}
+
+core::Entry entry(std::uint64_t term, std::uint64_t index, std::string payload = {}) {
+  return {core::Term(term), core::Index(index), core::EntryType::noop, {}, core::SharedBytes(std::move(payload))};
+}
+
+log::RecoveredLog recovered(core::HardState hard_state, std::vector<core::Entry> entries) {
+  log::RecoveredLog log;
+  log.is_fresh = false;
+  log.hard_state = hard_state;
+  log.last_index = core::Index(entries.size());
+  for (core::Entry& e : entries) {
+    log.terms.append(e.index, e.term);
+    log.entries.push_back(std::move(e));
+  }
+  return log;
+}
+
+}  // namespace
+
+TEST_CASE("the same seed twice gives the same history of events") {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    SimOptions options = draw_options(seed);
+    options.duration_ms = 1000;
+    const SimResult first = run_seed(options);
+    const SimResult second = run_seed(options);
+    INFO("seed " << seed << ": " << first.message);
+    CHECK(first.kind == ExitClass::ok);
+    CHECK(first.hash == second.hash);
+    CHECK(describe(first) == describe(second));
+  }
+}
+
+TEST_CASE("a trace does not change what happens") {
+  const SimOptions options = quiet_options(3);
+  std::uint64_t lines = 0;
+  const SimResult traced = run_seed(options, [&](std::string_view) { ++lines; });
+  CHECK(traced.hash == run_seed(options).hash);
+  CHECK(lines > 100);
+}
+
+TEST_CASE("another seed gives another history of events") {
+  CHECK(run_seed(quiet_options(1)).hash != run_seed(quiet_options(2)).hash);
+}
+
+TEST_CASE("without faults one election serves all clients") {
+  const SimResult result = run_seed(quiet_options(5));
+  CHECK(result.kind == ExitClass::ok);
+  CHECK(result.message.empty());
+  CHECK(result.clients.answered > 200);
+  CHECK(result.clients.unknown == 0);
+  CHECK(result.elections == 2);  // the first, and the one after the power cut at the end
+}
+
+TEST_CASE("clusters of one and of five members run") {
+  for (const std::uint64_t members : {1, 5}) {
+    SimOptions options = quiet_options(7);
+    options.members = members;
+    options.crash_interval_ms = 200;
+    const SimResult result = run_seed(options);
+    INFO(result.message);
+    CHECK(result.kind == ExitClass::ok);
+    CHECK(result.committed > 50);
+  }
+}
+
+TEST_CASE("a cluster that cannot reach its members fails the liveness phase") {
+  SimOptions options = quiet_options(1);
+  options.delay_us_min = options.delay_us_max = 3'000'000;  // longer than any time-out
+  const SimResult result = run_seed(options);
+  CHECK(result.kind == ExitClass::liveness);
+  CHECK_THAT(result.message, Catch::Contains("every client has written"));
+  CHECK_THAT(result.message, Catch::Contains("member 3: 3 "));
+}
+
+TEST_CASE("every knob is printed and can be set by its printed name") {
+  SimOptions options = draw_options(9);
+  CHECK_THAT(describe(options), Catch::StartsWith("seed=9 members="));
+  REQUIRE(set_option(options, "loss_per_mille=77"));
+  CHECK(options.loss_per_mille == 77);
+  CHECK_THAT(describe(options), Catch::Contains(" loss_per_mille=77 "));
+  CHECK(set_option(options, "los_per_mille=77").error() == base::Errc::not_found);
+  CHECK(set_option(options, "loss_per_mille").error() == base::Errc::malformed);
+  CHECK(set_option(options, "loss_per_mille=").error() == base::Errc::malformed);
+  CHECK(set_option(options, "loss_per_mille=7x").error() == base::Errc::malformed);
+}
+
+TEST_CASE("the drawn knobs differ from seed to seed and a fault is absent from many") {
+  std::uint64_t with_crashes = 0;
+  std::uint64_t three_members = 0;
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    const SimOptions options = draw_options(seed);
+    with_crashes += options.crash_interval_ms != 0 ? 1 : 0;
+    three_members += options.members == 3 ? 1 : 0;
+    CHECK(options.heartbeat_ms < options.election_timeout_ms);
+    CHECK(draw_options(seed, 5).members == 5);
+  }
+  CHECK(with_crashes > 60);
+  CHECK(with_crashes < 140);
+  CHECK(three_members > 110);
+}
+
+TEST_CASE("the checker refuses a restart that lost a durable entry") {
+  EventHash hash;
+  ClusterChecker checker(3, hash);
+  checker.on_persist(0, 1, core::HardState{core::Term(1), {}}, {entry(1, 1), entry(1, 2)});
+  checker.on_durable(0, 1);
+  CHECK_THROWS_AS(checker.on_start(0, recovered({core::Term(1), {}}, {entry(1, 1)}), core::Index(0)), Failure);
+  CHECK_NOTHROW(checker.on_start(0, recovered({core::Term(1), {}}, {entry(1, 1), entry(1, 2)}), core::Index(0)));
+}
+
+TEST_CASE("the checker accepts a restart anywhere between the durable and the last step") {
+  EventHash hash;
+  ClusterChecker checker(3, hash);
+  checker.on_persist(0, 1, core::HardState{core::Term(1), {}}, {entry(1, 1)});
+  checker.on_durable(0, 1);
+  checker.on_persist(0, 2, core::HardState{core::Term(2), {}}, {entry(2, 2), entry(2, 3)});
+  SECTION("nothing of the unsynced write") {
+    CHECK_NOTHROW(checker.on_start(0, recovered({core::Term(1), {}}, {entry(1, 1)}), core::Index(0)));
+  }
+  SECTION("half of it") {
+    CHECK_NOTHROW(checker.on_start(0, recovered({core::Term(2), {}}, {entry(1, 1), entry(2, 2)}), core::Index(0)));
+  }
+  SECTION("an entry without the term before it") {
+    CHECK_THROWS_AS(checker.on_start(0, recovered({core::Term(1), {}}, {entry(1, 1), entry(2, 2)}), core::Index(0)),
+                    Failure);
+  }
+  SECTION("another entry") {
+    CHECK_THROWS_AS(
+        checker.on_start(0, recovered({core::Term(2), {}}, {entry(1, 1), entry(2, 2, "x")}), core::Index(0)), Failure);
+  }
+}
+
+TEST_CASE("the checker refuses a restart that forgot its vote") {
+  EventHash hash;
+  ClusterChecker checker(3, hash);
+  checker.on_persist(0, 1, core::HardState{core::Term(4), core::NodeId(2)}, {});
+  checker.on_durable(0, 1);
+  CHECK_THROWS_AS(checker.on_start(0, recovered({core::Term(4), {}}, {}), core::Index(0)), Failure);
+}
+
+TEST_CASE("the checker refuses a store that is ahead of its log") {
+  EventHash hash;
+  ClusterChecker checker(3, hash);
+  CHECK_THROWS_AS(checker.on_start(0, recovered({}, {}), core::Index(1)), Failure);
+}
+
+TEST_CASE("the checker refuses a hole in the log") {
+  EventHash hash;
+  ClusterChecker checker(3, hash);
+  CHECK_THROWS_AS(checker.on_persist(0, 1, std::nullopt, {entry(1, 2)}), Failure);
+}
