@@ -142,6 +142,19 @@ struct RocksdbBackend::State {
   StoreMeta meta;
   bool has_meta = false;
   rocksdb::WriteBatch batch;  // kept for its memory
+  // A flush was asked for while writes were stopped (all write buffers waiting to be flushed); it is due after the next
+  // write.
+  bool is_flush_due = false;
+
+  void start_flush() {
+    tracker->on_written(db->GetLatestSequenceNumber(), meta.applied, true);
+    rocksdb::FlushOptions options;
+    options.wait = false;
+    options.allow_write_stall = true;  // otherwise it would wait here until a flush stalls nobody
+    const auto status = db->Flush(options);
+    if (!status.ok() && !status.IsTryAgain()) fail("cannot start a flush", status);
+    is_flush_due = status.IsTryAgain();
+  }
 
   // The newest name is the meta record's; an empty database is a new store.
   void load_meta() {
@@ -258,17 +271,11 @@ bool RocksdbBackend::write(const WriteGroup& group, WriteMode mode) {
   state.meta = group.meta;
   state.has_meta = true;
   state.tracker->on_written(state.db->GetLatestSequenceNumber(), group.meta.applied, false);
+  if (state.is_flush_due) state.start_flush();
   return true;
 }
 
-void RocksdbBackend::flush_async() {
-  state_->tracker->on_written(state_->db->GetLatestSequenceNumber(), state_->meta.applied, true);
-  rocksdb::FlushOptions options;
-  options.wait = false;
-  options.allow_write_stall = true;  // otherwise it would wait here until a flush stalls nobody
-  const auto status = state_->db->Flush(options);
-  if (!status.ok()) fail("cannot start a flush", status);
-}
+void RocksdbBackend::flush_async() { state_->start_flush(); }
 
 void RocksdbBackend::flush() {
   const auto sequence = state_->db->GetLatestSequenceNumber();
