@@ -95,7 +95,7 @@ void Node::replicate() {
   for (auto& [id, progress] : progress_) {
     while (progress.can_send(options_.window)) {
       const Index next = progress.next();
-      if (!log_.term_at(next.prev())) {
+      if (next < log_.first_index() || !log_.term_at(next.prev())) {
         progress.become_snapshot();
         break;
       }

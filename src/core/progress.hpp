@@ -48,8 +48,8 @@ class Progress {
   void on_heartbeat_response(const WindowLimits& limits);
   void set_reading_log(bool reading) { reading_log_ = reading; }
   void become_snapshot() { reset(State::snapshot, next_); }
-  // Its connection is new: nothing in flight will be answered.
-  void become_probe() { reset(State::probe, match_.next()); }
+  // Its connection is new: nothing in flight will be answered. Where no match is known yet, the probing goes on.
+  void become_probe() { reset(State::probe, state_ == State::replicate ? match_.next() : next_); }
 
  private:
   struct InFlight {
