@@ -37,7 +37,8 @@ void Invariants::check_delta(const Snapshot& earlier, const Snapshot& later) {
   WW_ASSERT(later.hard_state.term >= earlier.hard_state.term);
   WW_ASSERT(later.committed >= earlier.committed);
   WW_ASSERT(later.applied >= earlier.applied);
-  WW_ASSERT(later.last_term >= earlier.last_term);
+  // The last entry's term may go back: a new leader's log may be replaced piece by piece (thesis §3.5).
+  WW_ASSERT(later.last_term <= later.hard_state.term);
   if (later.hard_state.term == earlier.hard_state.term) {
     // One vote per term (thesis §3.4).
     WW_ASSERT(earlier.hard_state.vote.is_zero() || later.hard_state.vote == earlier.hard_state.vote);
