@@ -26,9 +26,13 @@ void Node::campaign(bool pre_vote, bool transfer) {
     own_vote_token_ = 0;
   }
   restart_election_timer();
+  // After a crash the same term may be campaigned for again, and a late vote counted: what it was granted for must
+  // have survived, so a log that is still being written keeps the requests back.
+  const bool is_log_durable = pending_persists_.empty() && persist_from_ > log_.last_index();
+  auto& requests = pre_vote || is_log_durable ? output_.messages : output_.after_persist;
   for (const Member& member : configuration().members()) {
     if (member.id == options_.id || !configuration().is_voter(member.id)) continue;
-    output_.messages.push_back(
+    requests.push_back(
         {options_.id, member.id, asked_term, VoteRequest{pre_vote, transfer, log_.last_index(), log_.last_term()}});
   }
   if (pre_vote && count_votes(configuration(), votes_) == VoteResult::won) campaign(false, transfer);
@@ -57,9 +61,10 @@ void Node::on_vote_response(const Message& message, const VoteResponse& response
     case VoteResult::won:
       if (role_ == Role::pre_candidate) {
         campaign(false, campaign_is_transfer_);
-      } else {
+      } else if (!own_vote_pending_) {
         become_leader();
       }
+      // Others' votes alone do not make a leader: a crash would forget the term and lead it a second time.
       return;
   }
 }
