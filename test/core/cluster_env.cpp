@@ -1,0 +1,206 @@
+#include "core/cluster_env.hpp"
+
+#include "base/assert.hpp"
+
+namespace whitewater::core::test {
+namespace {
+
+constexpr int outputs_max = 10000;  // that one input may cause
+
+}  // namespace
+
+void DiskEnv::write(const Persist& persist) {
+  if (persist.hard_state) hard_state = *persist.hard_state;
+  if (persist.entries.empty()) return;
+  const Index from = persist.entries.front().index;
+  WW_ASSERT(from >= first);
+  WW_ASSERT(from <= last().next());
+  while (!entries.empty() && entries.back().index >= from) entries.pop_back();
+  entries.insert(entries.end(), persist.entries.begin(), persist.entries.end());
+}
+
+void DiskEnv::release(Index upto) {
+  while (entries.size() > 1 && entries.front().index <= upto) {
+    released_term = entries.front().term;
+    entries.pop_front();
+  }
+  if (!entries.empty()) first = entries.front().index;
+}
+
+LogStart DiskEnv::start(Index applied) const {
+  LogStart out;
+  for (const Entry& e : entries) {
+    if (out.terms.empty() || out.terms.back().term != e.term) out.terms.push_back({e.index, e.term});
+    if (e.index > applied) out.entries.push_back(e);
+  }
+  if (first > Index(1)) out.prev_term = released_term;
+  out.last_index = last();
+  return out;
+}
+
+void ClusterEnv::add_member(NodeOptions options, Configuration configuration) {
+  const std::uint64_t id = options.id.value;
+  MemberEnv& member = members_[id];
+  member.options = options;
+  member.base = std::move(configuration);
+  restart(id);
+}
+
+void ClusterEnv::restart(std::uint64_t id) {
+  MemberEnv& member = members_.at(id);
+  WW_ASSERT(member.node == nullptr);
+  member.life += 1;
+  NodeStart start;
+  start.hard_state = member.disk.hard_state;
+  start.log = member.disk.start(member.durable_applied);
+  start.applied = member.durable_applied;
+  start.configuration = member.base;
+  for (const Entry& e : member.applied) {
+    if (e.type == EntryType::configuration) start.configuration = *decode_configuration(e.payload.view());
+  }
+  start.now = member.now;
+  start.rng_seed = id * 1000 + member.life;
+  member.node = std::make_unique<Node>(member.options, std::move(start));
+  member.seen = Invariants::snapshot(*member.node);
+}
+
+void ClusterEnv::crash(std::uint64_t id) {
+  MemberEnv& member = members_.at(id);
+  member.node.reset();
+  member.writes.clear();
+  member.applied.resize(member.durable_applied.value);
+}
+
+void ClusterEnv::tick(std::uint64_t id, base::Duration elapsed) {
+  MemberEnv& member = members_.at(id);
+  member.now = member.now + elapsed;
+  if (!member.node) return;
+  member.node->on_tick(member.now);
+  settle(member);
+}
+
+void ClusterEnv::tick_to_deadline(std::uint64_t id) {
+  MemberEnv& member = members_.at(id);
+  const base::Instant deadline = member.node->next_deadline();
+  tick(id, deadline > member.now ? deadline - member.now : base::Duration(0));
+}
+
+base::Result<void> ClusterEnv::propose(std::uint64_t id, Proposal proposal) {
+  MemberEnv& member = members_.at(id);
+  auto result = member.node->on_propose(member.now, std::move(proposal));
+  settle(member);
+  return result;
+}
+
+base::Result<void> ClusterEnv::read(std::uint64_t id, std::uint64_t tag) {
+  MemberEnv& member = members_.at(id);
+  auto result = member.node->on_read(member.now, tag);
+  settle(member);
+  return result;
+}
+
+bool ClusterEnv::transfer(std::uint64_t id) {
+  MemberEnv& member = members_.at(id);
+  const bool begun = member.node->transfer_leadership(member.now);
+  settle(member);
+  return begun;
+}
+
+void ClusterEnv::connect(std::uint64_t id, std::uint64_t peer) {
+  MemberEnv& member = members_.at(id);
+  member.node->on_peer_connected(NodeId(peer));
+  settle(member);
+}
+
+void ClusterEnv::release(std::uint64_t id, Index upto) {
+  MemberEnv& member = members_.at(id);
+  member.node->on_released(upto);
+  member.disk.release(upto);
+  settle(member);
+}
+
+bool ClusterEnv::complete_write(std::uint64_t id) {
+  MemberEnv& member = members_.at(id);
+  if (member.node == nullptr || member.writes.empty()) return false;
+  MemberEnv::Write write = std::move(member.writes.front());
+  member.writes.pop_front();
+  member.disk.write(write.persist);
+  observer_.on_durable(member, write.persist);
+  member.node->on_persisted(member.now, write.persist.token);
+  network_.insert(network_.end(), write.after.begin(), write.after.end());
+  settle(member);
+  return true;
+}
+
+void ClusterEnv::set_automatic_disk(std::uint64_t id, bool automatic) {
+  members_.at(id).automatic_disk = automatic;
+  while (automatic && complete_write(id)) {
+  }
+}
+
+bool ClusterEnv::can_pass(const Message& message) const {
+  const auto to = members_.find(message.to.value);
+  return to != members_.end() && to->second.node != nullptr && !cut_.contains({message.from.value, message.to.value});
+}
+
+void ClusterEnv::deliver(Message message) {
+  MemberEnv& member = members_.at(message.to.value);
+  member.node->on_message(member.now, std::move(message));
+  settle(member);
+}
+
+void ClusterEnv::settle(MemberEnv& member) {
+  for (int round = 0;; ++round) {
+    WW_ASSERT_MSG(round < outputs_max, "a node that never comes to rest");
+    Output output = member.node->take_output();
+    const auto snapshot = Invariants::snapshot(*member.node);
+    Invariants::check_delta(member.seen, snapshot);
+    const auto before = std::exchange(member.seen, snapshot);
+    observer_.on_change(member, before);
+    if (output.empty()) return;
+    carry_out(member, std::move(output));
+    if (member.automatic_disk && !member.writes.empty()) {
+      complete_write(member.options.id.value);  // settles again
+      return;
+    }
+  }
+}
+
+void ClusterEnv::carry_out(MemberEnv& member, Output output) {
+  if (output.persist) {
+    observer_.on_persist(member, *output.persist);
+    member.writes.push_back({std::move(*output.persist), {}});
+  }
+  for (Message& m : output.messages) network_.push_back(std::move(m));
+  for (Message& m : output.after_persist) {
+    if (member.writes.empty()) {
+      network_.push_back(std::move(m));
+    } else {
+      member.writes.back().after.push_back(std::move(m));
+    }
+  }
+  for (Entry& e : output.committed) {
+    WW_ASSERT(e.index.value == member.applied.size() + 1);
+    observer_.on_applied(member, e);
+    member.applied.push_back(std::move(e));
+  }
+  for (const ReadResult& r : output.reads) observer_.on_read_result(member, r);
+  for (const RejectedProposal& r : output.rejected) observer_.on_rejected(member, r);
+  for (const LogRead& r : output.log_reads) answer_log_read(member, r);
+}
+
+void ClusterEnv::answer_log_read(MemberEnv& member, const LogRead& request) {
+  std::vector<Entry> entries;
+  std::size_t bytes = 0;
+  // Beyond the durable index the disk may still hold what is being replaced.
+  const Index last = std::min(member.disk.last(), member.node->log().durable_index());
+  for (Index i = request.first; i >= member.disk.first && i <= last; i = i.next()) {
+    bytes += member.disk.at(i).payload.size_bytes();
+    if (!entries.empty() && bytes > request.bytes_max) break;
+    entries.push_back(member.disk.at(i));
+  }
+  observer_.on_log_read(member, request, entries.size());
+  member.node->on_log_read(member.now, request.peer, std::move(entries));
+}
+
+}  // namespace whitewater::core::test
