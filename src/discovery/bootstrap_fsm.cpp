@@ -61,6 +61,7 @@ BootstrapFsm::BootstrapFsm(BootstrapOptions options, BootstrapMeta meta, base::I
       break;
     case MemberState::prepared:
       set_status(BootstrapPhase::preparing, "found its own promise to a set of founders; looking for them");
+      start_drives(now);  // a coordinator asks for every promise again: what it heard before is forgotten
       break;
     case MemberState::member:
       set_status(prepared_.empty() ? BootstrapPhase::joined : BootstrapPhase::founded,
