@@ -52,7 +52,7 @@ std::string replay_command(const Arguments& arguments, std::uint64_t seed) {
 }
 
 std::string first_line(const SimOptions& options) {
-  return fmt::format("seed={} git={} {}", options.seed, git_hash, describe(options));
+  return fmt::format("git={} {}", git_hash, describe(options));
 }
 
 int run_one(const Arguments& arguments) {

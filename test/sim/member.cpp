@@ -47,7 +47,7 @@ const replica::Replica& SimMember::replica() const {
 
 base::Instant SimMember::local_now() const {
   const base::Duration truth = world_.scheduler.now();
-  return {clock_offset_ + truth + truth / 1'000'000 * clock_drift_ppm_};
+  return {clock_offset_ + truth + base::Duration(truth.count() * clock_drift_ppm_ / 1'000'000)};
 }
 
 void SimMember::trace(const std::function<std::string()>& text) const {
