@@ -74,6 +74,20 @@ bool read_bool(Input& in, const FieldName& field, bool& value) {
   return in.read_boolean(value);
 }
 
+// Unicode's white space (the property White_Space), as Go's TrimSpace knows it.
+bool ends_in_space(std::string_view text) {
+  constexpr std::string_view ascii = " \t\n\v\f\r";
+  if (ascii.find(text.back()) != std::string_view::npos) return true;
+  for (const std::string_view space : {"\xc2\x85", "\xc2\xa0", "\xe1\x9a\x80", "\xe2\x80\xa8", "\xe2\x80\xa9",
+                                       "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80"}) {
+    if (text.ends_with(space)) return true;
+  }
+  // U+2000 to U+200A
+  if (text.size() < 3 || text.substr(text.size() - 3, 2) != "\xe2\x80") return false;
+  const auto last = static_cast<unsigned char>(text.back());
+  return last >= 0x80 && last <= 0x8a;
+}
+
 // A number in a string may be followed by what cannot continue a number, as in "5,": Go's reader takes the first token.
 // White space at either end is refused all the same.
 std::optional<std::int64_t> integer_of_string(std::string_view text) {
@@ -83,11 +97,7 @@ std::optional<std::int64_t> integer_of_string(std::string_view text) {
   };
   const std::size_t length = number_length(text);
   if (length == 0) return std::nullopt;
-  if (length < text.size()) {
-    const char last = text.back();
-    const bool is_space = last == ' ' || (last >= '\t' && last <= '\r') || static_cast<unsigned char>(last) >= 0x80;
-    if (is_space || continues_a_number(text[length])) return std::nullopt;
-  }
+  if (length < text.size() && (ends_in_space(text) || continues_a_number(text[length]))) return std::nullopt;
   return integer_of_number(text.substr(0, length));
 }
 

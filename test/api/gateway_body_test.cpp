@@ -148,13 +148,17 @@ TEST_CASE("null leaves a field unset") {
 
 TEST_CASE("int64 is a number or a number in a string") {
   for (const std::string_view value : {"5", "\"5\"", "5.0", "5e0", "\"5.0\"", "\"5e0\"", "50e-1", "\"5 6\"", "\"5,\"",
-                                       "\"5}\"", "\"5]\"", "\"5:\"", "\"5/\"", R"("\u0035")"}) {
+                                       "\"5}\"", "\"5]\"", "\"5:\"", "\"5/\"", "\"5\xc3\xa9\"", R"("\u0035")"}) {
     CHECK(accepted<kv::RangeRequest>(with("\"limit\":" + std::string(value))).limit == 5);
   }
   CHECK(accepted<kv::RangeRequest>(with("\"limit\":\"1e2\"")).limit == 100);
   CHECK(accepted<kv::RangeRequest>(with("\"limit\":\"-1\"")).limit == -1);
   CHECK(accepted<kv::RangeRequest>(with("\"limit\":\"9223372036854775807\"")).limit == INT64_MAX);
-  for (const std::string_view value : {"\" 5\"",
+  for (const std::string_view value : {R"("5\u00a0")",
+                                       R"("5\u0085")",
+                                       R"("5\u2003")",
+                                       R"("5\u3000")",
+                                       "\" 5\"",
                                        "\"5 \"",
                                        "\"5\\n\"",
                                        "\"5x\"",
