@@ -22,7 +22,7 @@ LogView::LogView(LogStart start)
   for (const Entry& e : entries_) cached_bytes_ += cost_bytes(e);
 }
 
-Term LogView::last_term() const { return terms_.empty() ? Term(0) : terms_.back().term; }
+Term LogView::last_term() const { return terms_.empty() ? released_term_.value_or(Term(0)) : terms_.back().term; }
 
 std::optional<Term> LogView::term_at(Index index) const {
   if (index.is_zero()) return Term(0);
