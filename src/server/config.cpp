@@ -42,7 +42,7 @@ std::map<std::string, std::string> process_environment() {
 }
 
 std::string shown_value(const OptionRow& row, const Options& options) {
-  const std::string text = value_text(row, options);
+  std::string text = value_text(row, options);
   if (row.name == secret_option && !text.empty()) return "(set)";
   return text;
 }
