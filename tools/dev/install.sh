@@ -22,6 +22,7 @@ ca-certificates: downloads over https
 clang-19: the compiler (GCC 12 of Debian 12 miscompiles coroutines)
 lld-19: a linker that is fast enough for many small test programs
 libstdc++-12-dev: the C++ library's headers
+libclang-rt-19-dev: sanitizers, for the presets asan and tsan
 clang-format-19: check of the formatting
 clang-tidy-19: static analysis
 cmake: the build
@@ -40,8 +41,7 @@ catch2: unit tests
 libbenchmark-dev: benchmarks
 dnsmasq-base: a real DNS server for ./dev up and the tests (the program alone, no service)
 curl: readiness checks and examples
-python3-minimal: checks and integration tests
-python3: the standard library for the integration tests
+python3: checks and integration tests
 shellcheck: check of the scripts
 procps: ps
 LIST
@@ -55,11 +55,7 @@ release_packages() {
       wanted_packages | sed 's/^libstdc++-12-dev:/libstdc++-14-dev:/; s/(GCC 12 of Debian 12 miscompiles coroutines)/(the release'\''s own)/'
       echo "libboost1.88-dev: Asio, Beast and JSON"
       ;;
-    *)
-      say "Packages of Debian 12, as a guide for this system:" >&2
-      wanted_packages >&2
-      die "./dev install knows Debian 12 and 13 only. With those installed and Boost >= 1.86, ./dev build works elsewhere too."
-      ;;
+    *) wanted_packages ;;
   esac
 }
 
@@ -119,6 +115,13 @@ install_packages() {
     return
   fi
   check_machine
+  case "$(debian_version)" in
+    12* | 13*) ;;
+    *)
+      warn "this is neither Debian 12 nor 13: nothing is installed. ./dev install --print lists what is needed, by Debian's names, and Boost >= 1.86"
+      return
+      ;;
+  esac
   local -a missing
   mapfile -t missing < <(missing_packages)
   if [ ${#missing[@]} -gt 0 ]; then
