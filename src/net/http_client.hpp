@@ -25,8 +25,8 @@ struct HttpClientOptions {
 struct HttpCall {
   std::string method = "POST";
   std::string target;
-  std::string body;
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body = {};
+  std::vector<std::pair<std::string, std::string>> headers = {};
 };
 
 struct HttpReply {

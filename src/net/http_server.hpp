@@ -36,7 +36,7 @@ struct HttpServerCounters {
   std::uint64_t connections = 0;  // ever
   std::uint64_t requests = 0;
   std::uint64_t bad_requests = 0;  // not HTTP, or over a limit
-  std::uint64_t timeouts = 0;
+  std::uint64_t timeouts = 0;      // connections ended by a deadline, idle ones included
   std::uint64_t received_bytes = 0;
   std::uint64_t sent_bytes = 0;
   std::size_t running_requests = 0;  // now

@@ -109,6 +109,35 @@ class Counted {
 
 }  // namespace
 
+// A connection that has not said yet what it is.
+class Listener::Silent {
+ public:
+  Silent(Listener& listener, TcpSocket& socket) : listener_(listener), socket_(socket) {
+    if (listener.silent_.size() >= listener.options_.unsniffed_connections_max) {
+      ++listener.counters_.evicted_silent;
+      listener.silent_.front()->evict();
+    }
+    place_ = listener.silent_.insert(listener.silent_.end(), this);
+  }
+  ~Silent() {
+    if (is_listed_) listener_.silent_.erase(place_);
+  }
+  Silent(const Silent&) = delete;
+  Silent& operator=(const Silent&) = delete;
+
+ private:
+  void evict() {
+    listener_.silent_.erase(place_);
+    is_listed_ = false;
+    abort_connection(socket_);
+  }
+
+  Listener& listener_;
+  TcpSocket& socket_;
+  std::list<Silent*>::iterator place_;
+  bool is_listed_ = true;
+};
+
 Endpoint parse_listen_address(std::string_view address) {
   const auto fail = [&](std::string_view why) {
     throw base::FatalError(base::ExitCode::network, "the listen address \"" + std::string(address) + "\" " +
@@ -139,6 +168,8 @@ Listener::Listener(Executor executor, const std::vector<Endpoint>& endpoints, Li
   for (const auto& endpoint : endpoints) acceptors_.push_back(bind(executor_, endpoint, options_.backlog));
 }
 
+Listener::~Listener() { WW_ASSERT(silent_.empty()); }
+
 std::vector<Endpoint> Listener::endpoints() const {
   std::vector<Endpoint> result;
   for (const auto& acceptor : acceptors_) {
@@ -168,10 +199,6 @@ Awaitable<void> Listener::accept_loop(TcpAcceptor* acceptor) {
     if (is_stopping_) co_return;
     if (!error) {
       ++counters_.accepted;
-      if (unsniffed_count_ >= options_.unsniffed_connections_max) {
-        ++counters_.refused_full;
-        continue;  // the socket closes
-      }
       connections_.spawn(serve(std::move(socket)));
       continue;
     }
@@ -190,7 +217,7 @@ Awaitable<void> Listener::accept_loop(TcpAcceptor* acceptor) {
 Awaitable<void> Listener::serve(TcpSocket socket) {
   base::Result<Head> head = base::Errc::timed_out;
   {
-    const Counted unsniffed(unsniffed_count_);
+    const Silent silent(*this, socket);
     head = co_await with_timeout(read_head(&socket), options_.sniff_timeout);
   }
   if (head.has_error()) {

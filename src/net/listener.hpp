@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +19,9 @@ namespace whitewater::net {
 
 struct ListenerOptions {
   std::size_t client_connections_max = 8192;
-  std::size_t unsniffed_connections_max = 512;  // accepted, protocol not known yet
+  // Accepted, protocol not known yet. Above it the oldest silent connection makes room, so that silence never keeps a
+  // member out.
+  std::size_t unsniffed_connections_max = 512;
   int backlog = 1024;
   base::Duration sniff_timeout = base::seconds(5);  // a half-open connection ends after it
   base::Duration refusal_write_timeout = base::seconds(1);
@@ -29,6 +32,7 @@ struct ListenerCounters {
   std::uint64_t accepted = 0;
   std::uint64_t accept_errors = 0;
   std::uint64_t refused_full = 0;     // over a connection limit
+  std::uint64_t evicted_silent = 0;   // closed before they had spoken, to make room
   std::uint64_t refused_unknown = 0;  // garbage, TLS on a plain port, a protocol without a handler
   std::uint64_t sniff_timeouts = 0;
   std::size_t client_connections = 0;  // now
@@ -51,6 +55,7 @@ class Listener {
   // Binds every endpoint. FatalError(ExitCode::network) with the cause and the next step when one cannot be bound.
   Listener(Executor executor, const std::vector<Endpoint>& endpoints, ListenerHandlers handlers, base::LogSink& sink,
            ListenerOptions options = {});
+  ~Listener();
 
   // Accepts and serves until cancelled, or until stop_accepting() and the last connection ended.
   Awaitable<void> run();
@@ -62,6 +67,7 @@ class Listener {
   [[nodiscard]] const ListenerCounters& counters() const { return counters_; }
 
  private:
+  class Silent;
   Awaitable<void> accept_loop(TcpAcceptor* acceptor);
   Awaitable<void> serve(TcpSocket socket);
   Awaitable<void> serve_client(Protocol protocol, TcpSocket socket, std::string head);
@@ -74,7 +80,7 @@ class Listener {
   std::vector<TcpAcceptor> acceptors_;
   TaskGroup connections_;
   ListenerCounters counters_;
-  std::size_t unsniffed_count_ = 0;
+  std::list<Silent*> silent_;  // in the order of their acceptance
   bool is_stopping_ = false;
 };
 

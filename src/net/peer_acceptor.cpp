@@ -44,6 +44,7 @@ struct PeerAcceptor::Session {
   FrameStream stream;
   Deadline deadline;
   PeerInfo peer;               // valid after the handshake
+  base::NodeId self;           // this member, as it introduced itself
   bool is_ended = false;       // superseded, or its sender was removed: nothing more of it counts
   std::string pong;            // the answer to the newest ping, to be written
   bool has_delivered = false;  // since the last on_batch_end
@@ -86,6 +87,7 @@ Awaitable<bool> PeerAcceptor::shake_hands(Session* session) {
   }
   auto& accepted = std::get<Accepted>(decision);
   session->peer = std::move(accepted.peer);
+  session->self = self.node;
   ++counters_.accepted;
   take_over(*session);
   handler_.on_hello(session->peer);
@@ -140,7 +142,6 @@ Awaitable<void> PeerAcceptor::read_messages(Session* session) {
       co_return;
     }
     if (!on_read(*session, std::move(*frame))) {
-      ++counters_.bad_frames;
       note_end(*session, base::Errc::malformed);
       co_return;
     }
@@ -188,12 +189,11 @@ bool PeerAcceptor::deliver(Session& session, const Frame& frame) {
   decoded_.clear();
   const auto decoded = decode_messages(frame.payload, frame.owner, decoded_);
   if (decoded.has_error()) return false;
-  const auto self = handler_.identity().node;
   // Taken out of the member: a handler may end this session or start another read.
   auto messages = std::move(decoded_);
   for (auto& message : messages) {
     // The handshake proved sender and receiver; a message that says otherwise is never applied.
-    if (message.from != session.peer.node || message.to != self) {
+    if (message.from != session.peer.node || message.to != session.self) {
       ++counters_.misrouted_messages;
       continue;
     }
@@ -227,9 +227,9 @@ void PeerAcceptor::note_end(const Session& session, error_code error) {
   std::string cause = error ? error.message() : "closed here";
   if (session.is_ended) cause = "superseded by a newer connection, or the member was removed";
   if (session.deadline.has_expired()) cause = "nothing heard within the idle time-out";
-  if (!session.is_ended && (error == base::Errc::checksum_mismatch || error == base::Errc::limit_exceeded)) {
-    ++counters_.bad_frames;
-  }
+  const bool is_bad =
+      error == base::Errc::malformed || error == base::Errc::checksum_mismatch || error == base::Errc::limit_exceeded;
+  if (is_bad && !session.is_ended) ++counters_.bad_frames;
   sink_.info("net", "a peer's connection ended",
              {{"peer", base::to_hex(session.peer.node)}, {"name", session.peer.name}, {"cause", cause}});
 }

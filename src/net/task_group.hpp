@@ -22,7 +22,9 @@ class TaskGroup {
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
 
-  // Starts the task at the reactor's next turn. After cancel() the task is dropped without having run.
+  // Starts the task at the reactor's next turn. A group that is local to a coroutine is joined without another await in
+  // between: a cancellation that arrived there would leave its tasks without an owner. After cancel() the task is
+  // dropped without having run.
   void spawn(Awaitable<void> task);
   // Asks every running task to end, and refuses new ones. Safe to call from a task of the group and more than once.
   void cancel();

@@ -153,6 +153,7 @@ TEST_CASE("a client that does not read its answers is cut off") {
     std::string requests;
     for (int i = 0; i < 30; ++i) requests += "GET /large HTTP/1.1\r\nHost: x\r\n\r\n";
     co_await asio::async_write(socket, asio::buffer(requests), as_result);
+    CHECK(co_await eventually([&] { return http.server.counters().open_connections == 1; }));
     CHECK(co_await eventually([&] { return http.server.counters().open_connections == 0; }));
     CHECK(http.server.counters().timeouts == 1);
     co_await http.stop();
@@ -168,6 +169,7 @@ TEST_CASE("a client that goes away in the middle of anything leaves nothing behi
       co_await asio::async_write(socket, asio::buffer(request.data(), size), as_result);
       socket.close();
     }
+    CHECK(co_await eventually([&] { return http.port.listener.counters().accepted == (request.size() + 2) / 3; }));
     CHECK(co_await eventually([&] { return http.server.counters().open_connections == 0; }));
     co_await http.stop();
   });

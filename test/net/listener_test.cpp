@@ -150,7 +150,7 @@ TEST_CASE("clients over their limit are turned away, members still get through")
   });
 }
 
-TEST_CASE("connections that have not spoken are bounded in number") {
+TEST_CASE("silent connections are bounded in number, and the oldest makes room for who speaks") {
   run_on_reactor([](Executor executor) -> Awaitable<void> {
     ListenerOptions options;
     options.unsniffed_connections_max = 3;
@@ -160,9 +160,11 @@ TEST_CASE("connections that have not spoken are bounded in number") {
       sockets.push_back(co_await connect(fixture.port.endpoint()));
       co_await sleep_for(base::milliseconds(5));
     }
-    auto refused = co_await connect(fixture.port.endpoint());
-    CHECK(co_await fixture::read_all(&refused) == "");
-    CHECK(fixture.port.listener.counters().refused_full == 1);
+    CHECK((co_await talk(fixture.port.endpoint(), encode_frame(FrameType::hello, "x"))).starts_with("peer:"));
+    CHECK(fixture.port.listener.counters().evicted_silent == 1);
+    CHECK(co_await fixture::read_all(&sockets[0]) == "");
+    co_await asio::async_write(sockets[1], asio::buffer("GET / HTTP/1.1\r\n\r\n", 18), as_result);
+    CHECK((co_await fixture::read_all(&sockets[1])).starts_with("http1:"));
     co_await fixture.port.stop();
   });
 }
