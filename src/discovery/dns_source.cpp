@@ -101,7 +101,10 @@ net::Awaitable<void> DnsSource::ask_ordinals(std::vector<Candidate>& found) {
   if (!short_since_) short_since_ = net::now();
   if (net::now() - *short_since_ < options_.ordinals_after) co_return;
   const auto port = found.empty() ? options_.default_port : found.front().address.port;
+  const auto begin = net::now();
   for (const auto ordinal : missing) {
+    // However many are missing, a server that went silent costs one question's time-out; the rest is asked next time.
+    if (net::now() - begin > options_.resolver.total_timeout) break;
     const auto host = ordinal_host(stem_of(options_.own_name), ordinal, resolved_);
     auto addresses = co_await query_addresses(executor_, options_.resolver, host);
     if (!addresses) continue;
