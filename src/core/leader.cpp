@@ -134,6 +134,8 @@ void Node::on_log_read(base::Instant now, NodeId peer, std::vector<Entry> entrie
   progress.set_reading_log(false);
   // The follower may have answered meanwhile; then the next round asks again from the right place.
   if (entries.empty() || entries.front().index != progress.next() || !progress.can_send(options_.window)) return;
+  // The log counts bytes; many small entries would make a message that the peer refuses.
+  if (entries.size() > message_entries_max) entries.resize(message_entries_max);
   if (!log_.matches(entries.back().index, entries.back().term) || !log_.term_at(progress.next().prev())) return;
   send_append(peer, progress, std::move(entries));
 }

@@ -15,6 +15,8 @@ namespace whitewater::core {
 // Bounds of one message; the codec refuses more.
 inline constexpr std::size_t message_entries_max = 4096;
 inline constexpr std::size_t message_payload_bytes_max = 4UL << 20;
+// No election gets here; a larger term is damage, and the member that took it over could never campaign again.
+inline constexpr Term term_max{1UL << 62};
 
 // Leader to follower (thesis §3.5). Empty `entries` carry the commit index or probe for a match.
 struct AppendRequest {

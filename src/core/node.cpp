@@ -82,6 +82,7 @@ void Node::on_message(base::Instant now, Message message) {
   now_ = now;
   // A frame that went astray must not be counted as somebody's vote (hazard S24).
   if (message.to != options_.id || message.from == options_.id || message.from.is_zero()) return;
+  if (message.term > term_max) return;
   if (!is_message_of_current_term(message)) return;
   std::visit(
       [&](auto& body) {
@@ -271,17 +272,38 @@ void Node::fill_committed(Output& output) {
   log_.evict(std::min(applied_, log_.durable_index()), options_.cache_bytes_max);
 }
 
+// What a follower has queued goes to its leader in messages that the peer protocol accepts; a member that has become
+// leader meanwhile appends it itself.
+void Node::flush_forwards() {
+  ForwardedProposals batch;
+  std::size_t batch_bytes = 0;
+  for (Proposal& proposal : std::exchange(forwards_, {})) {
+    const RequestId request = proposal.request;
+    if (role_ == Role::leader) {
+      const auto appended = append_proposal(std::move(proposal));
+      if (!appended) output_.rejected.push_back({request, static_cast<base::Errc>(appended.error().value())});
+      continue;
+    }
+    if (leader_.is_zero()) {
+      output_.rejected.push_back({request, base::Errc::no_leader});
+      continue;
+    }
+    const std::size_t bytes = proposal.payload.size_bytes();
+    if (batch.proposals.size() == message_entries_max || batch_bytes + bytes > message_payload_bytes_max) {
+      send(leader_, std::exchange(batch, {}));
+      batch_bytes = 0;
+    }
+    batch.proposals.push_back(std::move(proposal));
+    batch_bytes += bytes;
+  }
+  if (!batch.proposals.empty()) send(leader_, std::move(batch));
+}
+
 Output Node::take_output() {
+  if (!forwards_.empty()) flush_forwards();
   if (role_ == Role::leader) {
     maybe_start_read_round();
     replicate();
-  } else if (!forwards_.empty()) {
-    if (leader_.is_zero()) {
-      for (const Proposal& p : forwards_) output_.rejected.push_back({p.request, base::Errc::no_leader});
-      forwards_.clear();
-    } else {
-      send(leader_, ForwardedProposals{std::exchange(forwards_, {})});
-    }
   }
   Output output = std::exchange(output_, {});
   fill_persist(output);

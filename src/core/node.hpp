@@ -156,6 +156,7 @@ class Node {
   void restart_election_timer();
   void send(NodeId to, MessageBody body);
   void send_after_persist(NodeId to, Term term, MessageBody body);
+  void flush_forwards();
   void fill_persist(Output& output);
   void fill_committed(Output& output);
   [[nodiscard]] bool can_campaign() const;
