@@ -49,6 +49,12 @@ void Node::on_append(const Message& message, AppendRequest request) {
                        AppendResponse{true, request.prev_index, hint, log_.term_at(hint).value_or(Term(0))});
     return;
   }
+  // A full log keeps its last room for terms, votes and no-ops, without which nothing commits and no space comes free.
+  // Commands are dropped as if the message was lost; the leader sends them again.
+  const bool brings_commands = std::any_of(request.entries.begin(), request.entries.end(), [&](const Entry& entry) {
+    return entry.type == EntryType::command && !log_.matches(entry.index, entry.term);
+  });
+  if (refusal_ && brings_commands) return;
   const Index last_new = request.prev_index + request.entries.size();
   for (Entry& entry : request.entries) {
     if (log_.matches(entry.index, entry.term)) continue;

@@ -15,7 +15,11 @@ std::size_t cost_bytes(const Entry& entry) { return entry.payload.size_bytes() +
 }  // namespace
 
 LogView::LogView(LogStart start)
-    : terms_(std::move(start.terms)), entries_(std::move(start.entries)), last_(start.last_index), durable_(last_), released_term_(start.prev_term) {
+    : terms_(std::move(start.terms)),
+      entries_(std::move(start.entries)),
+      last_(start.last_index),
+      durable_(last_),
+      released_term_(start.prev_term) {
   first_ = terms_.empty() ? last_.next() : terms_.front().first;
   WW_ASSERT(entries_.empty() || entries_.back().index == last_);
   WW_ASSERT(entries_.empty() || entries_.front().index >= first_);
