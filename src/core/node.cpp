@@ -61,6 +61,10 @@ Node::Node(NodeOptions options, NodeStart start)
     configurations_.push_back({i, normalized(std::move(*configuration))});
   }
   restart_election_timer();
+  if (start.first_election_delay) {
+    const bool is_alone = can_campaign() && configuration().members().size() == 1;
+    election_deadline_ = is_alone ? now_ : now_ + *start.first_election_delay;
+  }
 }
 
 void Node::on_tick(base::Instant now) {

@@ -48,6 +48,9 @@ struct NodeStart {
   Configuration configuration;  // in force at `applied`; later configuration entries are found in the log
   base::Instant now;
   std::uint64_t rng_seed = 0;
+  // The first campaign comes after this instead of a whole election time-out (a pre-vote disturbs no leader that is alive),
+  // and at once when there is nobody else to ask.
+  std::optional<base::Duration> first_election_delay;
 };
 
 struct Persist {

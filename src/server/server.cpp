@@ -286,6 +286,9 @@ net::Awaitable<void> Server::serve_member() {
   }
   start.now = net::now();
   start.rng_seed = rng_.next();
+  // A start need not wait for a leader as long as its loss: nobody's leader is disturbed by the question.
+  const auto half_timeout_us = options_.election_timeout_ms * 1000 / 2;
+  start.first_election_delay = base::microseconds(rng_.in_range(half_timeout_us / 3, half_timeout_us));
   member_ = std::make_unique<Member>(executor_, replica_options(), std::move(start), std::move(store_), *log_,
                                      token_found, *peers_, sink_);
   member_->on_configuration(
