@@ -35,7 +35,8 @@ Replica::Replica(ReplicaOptions options, core::NodeStart start, std::unique_ptr<
     : options_(options),
       node_(options.node, std::move(start)),
       store_(std::move(store)),
-      pending_(first_sequence(options.incarnation)) {
+      pending_(first_sequence(options.incarnation)),
+      next_read_tag_(first_sequence(options.incarnation)) {
   WW_ASSERT(store_ != nullptr);
   WW_ASSERT(store_->applied_index() == node_.handed_to_apply());
 }
@@ -90,6 +91,8 @@ void Replica::on_tick(base::Instant now) {
   node_.on_tick(now);
   expire(now);
   propose_held();
+  // What a busy backend refused earlier would wait for the next commit, which a full log may never see.
+  persist_store();
 }
 
 void Replica::on_persisted(base::Instant now, std::uint64_t token) {
@@ -100,8 +103,13 @@ void Replica::on_persisted(base::Instant now, std::uint64_t token) {
   node_.on_persisted(now, token);
   release_deferred(token);
   note_stage(awaiting_disk_, node_.log().durable_index(), &StageTimes::log_written);
-  // The store may only become durable as far as the own log is (hazard S12).
-  store_->persist_upto(std::min(node_.log().durable_index(), store_->applied_index()));
+  persist_store();
+}
+
+// The store may only become durable as far as the own log is (hazard S12).
+void Replica::persist_store() {
+  const core::Index upto = std::min(node_.log().durable_index(), store_->applied_index());
+  if (store_->persisted_index() < upto) store_->persist_upto(upto);
 }
 
 void Replica::on_log_read(base::Instant now, core::NodeId peer, std::vector<core::Entry> entries) {
@@ -245,7 +253,7 @@ void Replica::apply(const std::vector<core::Entry>& committed) {
     }
     WW_ASSERT(store_->applied_index() == entry.index);
   }
-  if (!committed.empty()) store_->persist_upto(std::min(node_.log().durable_index(), store_->applied_index()));
+  if (!committed.empty()) persist_store();
 }
 
 void Replica::answer_applied(const core::Entry& entry, kv::CommandResponse response) {

@@ -125,6 +125,7 @@ class Replica {
   void fail(Ticket ticket, base::Errc reason);
   void apply(const std::vector<core::Entry>& committed);
   void answer_applied(const core::Entry& entry, kv::CommandResponse response);
+  void persist_store();
   void start_read_batch();
   void on_read_result(const core::ReadResult& result);
   void finish_reads();
@@ -144,7 +145,7 @@ class Replica {
   std::uint64_t proposals_failed_ = 0;
 
   Ticket next_read_ticket_ = 1;
-  std::uint64_t next_read_tag_ = 1;
+  std::uint64_t next_read_tag_;  // never one of an earlier run: its answer may still be on its way (hazard S50)
   std::vector<WaitingRead> waiting_reads_;  // for the next batch
   ReadBatch batch_;
   std::deque<ConfirmedReads> confirmed_;  // wait until the store has applied `index`
