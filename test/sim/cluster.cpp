@@ -135,8 +135,7 @@ void SimCluster::check_history(SimResult& result) {
 std::string SimCluster::describe_members() const {
   std::string text;
   for (std::size_t i = 0; i < members_.size(); ++i) {
-    text += fmt::format("  member {}: {}\n", i + 1,
-                        members_[i]->is_up() ? members_[i]->replica().node().describe() : "down");
+    text += fmt::format("  member {}: {}\n", i + 1, members_[i]->describe());
   }
   return text;
 }

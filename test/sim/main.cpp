@@ -51,9 +51,7 @@ std::string replay_command(const Arguments& arguments, std::uint64_t seed) {
   return command;
 }
 
-std::string first_line(const SimOptions& options) {
-  return fmt::format("git={} {}", git_hash, describe(options));
-}
+std::string first_line(const SimOptions& options) { return fmt::format("git={} {}", git_hash, describe(options)); }
 
 int run_one(const Arguments& arguments) {
   const auto options = options_for(arguments, *arguments.seed);

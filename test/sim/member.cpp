@@ -45,6 +45,20 @@ const replica::Replica& SimMember::replica() const {
   return *process_->replica;
 }
 
+std::string SimMember::describe() const {
+  if (!is_up()) return "down";
+  const replica::Replica& replica = *process_->replica;
+  std::string text = fmt::format("{}\n    {} releasable={} store applied={} persisted={} durable={} waiting={}{}",
+                                 replica.node().describe(), process_->planner.describe(), replica.releasable().value,
+                                 replica.store().applied_index().value, replica.store().persisted_index().value,
+                                 replica.store().durable_applied_index().value, replica.pending_proposals(),
+                                 process_->planner.is_full() ? " log full" : "");
+  for (const auto& [id, progress] : replica.node().progress()) {
+    text += fmt::format("\n    to {}: {}", id.value, core::describe(progress));
+  }
+  return text;
+}
+
 base::Instant SimMember::local_now() const {
   const base::Duration truth = world_.scheduler.now();
   return {clock_offset_ + truth + base::Duration(truth.count() * clock_drift_ppm_ / 1'000'000)};

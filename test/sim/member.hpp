@@ -62,6 +62,7 @@ class SimMember {
   [[nodiscard]] bool is_up() const { return process_ != nullptr; }
   [[nodiscard]] const replica::Replica& replica() const;
   [[nodiscard]] std::uint64_t incarnation() const { return incarnation_; }
+  [[nodiscard]] std::string describe() const;
 
  private:
   struct Process;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/rng.hpp"
@@ -104,8 +105,13 @@ void draw_raft(base::Rng& rng, SimOptions& o) {
 
 void draw_storage(base::Rng& rng, SimOptions& o) {
   o.segment_kib = one_of(rng, {16, 32, 64, 256});
-  // Seldom so few that the log fills up while a member is away.
-  o.segments_max = rng.chance(15, 100) ? rng.in_range(6, 12) : 4096 / o.segment_kib + rng.in_range(0, 200);
+  o.segments_max = 4096 / o.segment_kib + rng.in_range(0, 200);
+  if (rng.chance(15, 100)) {
+    // So few that the log fills up while a member is away. The reserve of one segment has to hold the terms and no-ops
+    // of the elections meanwhile, a block each.
+    o.segment_kib = 128;
+    o.segments_max = rng.in_range(4, 10);
+  }
   o.group_bytes = one_of(rng, {1024, 4096, 64 << 10});
   o.writes_in_flight = rng.in_range(1, 8);
   o.flush_interval_ms = rng.in_range(20, 1000);
@@ -147,7 +153,8 @@ void draw_clients(base::Rng& rng, SimOptions& o) {
   o.keys = rng.in_range(1, 6);
   o.think_ms_max = one_of(rng, {4, 20, 60});
   o.client_timeout_ms = rng.in_range(100, 3000);
-  o.value_bytes_max = one_of(rng, {0, 64, 1024, 6000});
+  // A transaction holds two values, and must fit into a small segment.
+  o.value_bytes_max = std::min<std::uint64_t>(one_of(rng, {0, 64, 1024, 6000}), (o.segment_kib << 10) / 8);
   o.get_weight = rng.in_range(5, 60);
   o.put_weight = rng.in_range(20, 60);
   o.remove_weight = rng.in_range(0, 10);
@@ -163,7 +170,7 @@ SimOptions draw_options(std::uint64_t seed, std::uint64_t members) {
   o.seed = seed;
   const std::uint64_t draw = rng.in_range(1, 100);
   o.members = members != 0 ? members : draw <= 70 ? 3 : draw <= 92 ? 5 : 1;
-  o.duration_ms = rng.in_range(1500, 5000);
+  o.duration_ms = rng.in_range(2000, 8000);
   draw_raft(rng, o);
   draw_storage(rng, o);
   draw_network(rng, o);
