@@ -56,7 +56,10 @@ void LogPlanner::take_leading_marks() {
 // batch is full or the device is done.
 bool LogPlanner::may_write_now() const {
   if (in_flight_.size() >= limits_.writes_in_flight_max) return false;
-  if (queue_.empty()) return wants_marker() && in_flight_.empty() && tail_room_bytes() >= block_bytes;
+  // The marker may take the reserved block: a full log gets no append that would make it roll, and would stay full.
+  if (queue_.empty()) {
+    return wants_marker() && in_flight_.empty() && tail_offset_ + block_bytes <= limits_.segment_bytes;
+  }
   if (in_flight_.size() < limits_.eager_in_flight_max) return true;
   return queued_bytes_ + sizeof(BatchHeader) >= limits_.group_bytes_max;
 }

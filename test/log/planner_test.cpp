@@ -203,6 +203,25 @@ TEST_CASE("appends past the last free block wait and go out when segments are re
   CHECK(rig.recover_and_check().empty());
 }
 
+TEST_CASE("a log that is full to the last block of a segment goes on after a release without another append") {
+  // Intent: a leader whose log is full proposes nothing, so the marker cannot wait for an append to make room for it.
+  PlannerLimits limits = LogRig::small_limits();
+  limits.segment_bytes = segment_bytes_min;  // two batches and the reserved block
+  limits.segments_max = 4;
+  LogRig rig(limits, 4);
+  rig.complete_all();
+  std::uint64_t last = 0;
+  while (!rig.planner().is_full()) {
+    rig.append_entry(++last, 1);
+    rig.complete_all();
+  }
+  REQUIRE(last == 6);
+  rig.release(last - 1);
+  rig.complete_all();
+  CHECK_FALSE(rig.planner().is_full());
+  CHECK(rig.recover_and_check().empty());
+}
+
 TEST_CASE("a released slot is not reused before a durable batch says that it is not needed") {
   // Intent: a torn header over a released segment must never look like a missing one.
   auto limits = LogRig::small_limits();
@@ -221,6 +240,73 @@ TEST_CASE("a released slot is not reused before a durable batch says that it is 
   CHECK(rig.planner().free_slots() == 0);
   rig.complete_all();
   CHECK(rig.planner().free_slots() == 2);
+}
+
+TEST_CASE("a batch made before a release frees nothing by becoming durable") {
+  // Intent: the announcement counts, not the moment; the batch in flight carries the old first_live.
+  auto limits = LogRig::small_limits();
+  limits.segments_max = 3;
+  limits.free_segments_min = 0;
+  LogRig rig(limits, 3);
+  rig.complete_all();
+  std::uint64_t index = 0;
+  while (rig.planner().free_slots() > 0) {
+    rig.append_entry(++index, 1, std::string(3000, 'v'));
+    rig.complete_all();
+  }
+  rig.append_entry(++index, 1);
+  REQUIRE(rig.disk().pending().size() == 1);
+  rig.release(index - 1);
+  rig.complete_all();
+  CHECK(rig.planner().free_slots() == 0);
+  rig.append_entry(++index, 1);
+  rig.complete_all();
+  CHECK(rig.planner().free_slots() == 2);
+}
+
+TEST_CASE("a segment whose last batch is not durable stays live although its entries were released") {
+  // Intent: a leader may apply by its followers' quorum before its own write is done (S12).
+  auto limits = LogRig::small_limits();
+  limits.eager_in_flight_max = 4;
+  LogRig rig(limits, 3);
+  rig.complete_all();
+  for (std::uint64_t i = 1; i <= 13; ++i) {
+    rig.append_entry(i, 1, std::string(3000, 'v'));
+    rig.complete_all();
+  }
+  rig.append_entry(14, 1, std::string(3000, 'v'));
+  rig.append_entry(15, 1, std::string(3000, 'v'));
+  REQUIRE(rig.disk().pending().size() == 2);  // the last batch of the segment and the header of the next
+  const auto header = rig.disk().pending().back().id;
+  rig.complete(header);
+  rig.release(14);
+  CHECK(rig.planner().describe().find("first live 1") != std::string::npos);
+  rig.complete_all();
+  CHECK(rig.planner().describe().find("first live 2") != std::string::npos);
+  CHECK(rig.recover_and_check().empty());
+}
+
+TEST_CASE("a log that is full to the last block and idle is freed by a release alone") {
+  // Intent: a full log gets no append, so the marker may not wait for one.
+  auto limits = LogRig::small_limits();
+  limits.segments_max = 3;
+  LogRig rig(limits, 3);
+  rig.complete_all();
+  std::uint64_t index = 0;
+  for (; index < 3U * 14U;) {
+    rig.append_entry(++index, 1, std::string(3000, 'v'));
+    rig.complete_all();
+  }
+  REQUIRE(rig.planner().free_slots() == 0);
+  REQUIRE_FALSE(rig.planner().stalled_for_space());
+  REQUIRE(rig.planner().is_full());
+  rig.release(index);
+  rig.complete_all();
+  CHECK(rig.planner().free_slots() == 2);
+  CHECK_FALSE(rig.planner().is_full());
+  rig.append_entry(++index, 1);
+  rig.complete_all();
+  CHECK(rig.recover_and_check().empty());
 }
 
 TEST_CASE("a grown segment is asked for once, and again only after a retry") {
