@@ -60,7 +60,6 @@ net::Awaitable<base::Result<std::vector<net::Endpoint>>> Peers::resolve(std::str
 }
 
 void Peers::on_link_up(const net::PeerInfo& peer) {
-  sink_.info("peer", "connected to " + peer.name, {{"peer_id", base::to_hex(peer.node)}, {"address", peer.address}});
   if (link_up_) link_up_(peer.node);
 }
 
