@@ -20,6 +20,11 @@ base::Errc to_errc(error_code error) {
   return base::Errc::malformed;
 }
 
+// A cut by the time-out stays what it is; every other end of the connection is the same to the caller.
+error_code lost(error_code error) {
+  return net::is_cancelled(error) ? error : make_error_code(base::Errc::connection_lost);
+}
+
 }  // namespace
 
 HttpClient::HttpClient(Executor executor, Endpoint endpoint, std::string host, HttpClientOptions options)
@@ -73,7 +78,7 @@ Awaitable<base::Result<HttpReply>> HttpClient::attempt(const HttpCall* request) 
   }
   write_request(*request);
   const auto [error, size] = co_await asio::async_write(socket_, asio::buffer(out_), as_result);
-  if (error) co_return base::Errc::connection_lost;
+  if (error) co_return lost(error);
   WW_ASSERT(size == out_.size());
   co_return co_await read_reply(request->method == "HEAD");
 }
@@ -98,7 +103,7 @@ Awaitable<base::Result<HttpReply>> HttpClient::read_reply(bool is_head) {
       if (error) co_return base::Errc::connection_lost;
       continue;
     }
-    if (failure) co_return base::Errc::connection_lost;
+    if (failure) co_return lost(failure);
     buffer_.commit(size);
     has_received_ = true;
   }

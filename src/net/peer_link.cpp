@@ -6,7 +6,6 @@
 
 #include "base/assert.hpp"
 #include "base/codec.hpp"
-#include "net/task_group.hpp"
 #include "net/timeout.hpp"
 
 namespace whitewater::net {
@@ -43,6 +42,7 @@ PeerLink::PeerLink(Executor executor, core::Member peer, PeerLinkOptions options
       sink_(sink),
       backoff_(options.backoff_min, options.backoff_max, rng),
       queue_(options.queue),
+      loop_(executor),
       wake_writer_(executor),
       backoff_timer_(executor) {
   WW_ASSERT(!peer_.id.is_zero());
@@ -50,7 +50,7 @@ PeerLink::PeerLink(Executor executor, core::Member peer, PeerLinkOptions options
 
 bool PeerLink::send(core::Message message) {
   WW_ASSERT(message.to == peer_.id);
-  if (!is_connected_ && !SendQueue::is_urgent(message)) {
+  if (loop_.is_cancelled() || (!is_connected_ && !SendQueue::is_urgent(message))) {
     ++counters_.dropped_messages;
     return false;
   }
@@ -73,6 +73,13 @@ PeerLinkCounters PeerLink::counters() const {
 }
 
 Awaitable<void> PeerLink::run() {
+  loop_.spawn(link_loop());
+  co_await loop_.join();
+}
+
+void PeerLink::close() { loop_.cancel(); }
+
+Awaitable<void> PeerLink::link_loop() {
   for (;;) {
     auto dialed = co_await dial_any();
     if (dialed.has_error()) {

@@ -16,6 +16,7 @@
 #include "net/event.hpp"
 #include "net/peer_dial.hpp"
 #include "net/send_queue.hpp"
+#include "net/task_group.hpp"
 
 namespace whitewater::net {
 
@@ -62,8 +63,10 @@ class PeerLink {
   PeerLink(Executor executor, core::Member peer, PeerLinkOptions options, PeerLinkOwner& owner, base::LogSink& sink,
            base::Rng rng);
 
-  // The loop; ends only by cancellation. Spawn it once.
+  // The loop; ends by cancellation, or after close(). Spawn it once.
   Awaitable<void> run();
+  // The member was removed: run() ends, and nothing more is sent. The link may die once run() has ended.
+  void close();
   // Never waits. False when the message was dropped: a full queue, or no connection for an append or a proposal.
   bool send(core::Message message);
   // The member's name in the configuration may change; used from the next dial on.
@@ -76,6 +79,7 @@ class PeerLink {
   [[nodiscard]] PeerLinkCounters counters() const;
 
  private:
+  Awaitable<void> link_loop();
   Awaitable<base::Result<DialedPeer>> dial_any();
   Awaitable<void> serve(DialedPeer dialed);
   Awaitable<void> write_loop(FrameStream* stream);
@@ -94,6 +98,7 @@ class PeerLink {
   base::LogSink& sink_;
   Backoff backoff_;
   SendQueue queue_;
+  TaskGroup loop_;  // link_loop alone: what close() cancels
   Event wake_writer_;
   Timer backoff_timer_;
   FrameBatch batch_;

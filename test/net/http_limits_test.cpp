@@ -123,6 +123,7 @@ TEST_CASE("a header that drips slower than its time-out ends the connection") {
     auto socket = co_await fixture::connect(http.endpoint());
     const std::string start = "GET / HTTP/1.1\r\n";
     co_await asio::async_write(socket, asio::buffer(start), as_result);
+    CHECK(co_await eventually([&] { return http.server.counters().open_connections == 1; }));
     const auto before = now();
     bool is_ended = false;
     while (!is_ended && now() - before < base::seconds(5)) {

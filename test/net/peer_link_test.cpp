@@ -254,3 +254,23 @@ TEST_CASE("redial_soon cuts the backoff short") {
     co_await receiver.stop();
   });
 }
+
+TEST_CASE("a closed link ends in every state, and sends nothing more") {
+  run_on_reactor([](Executor executor) -> Awaitable<void> {
+    TcpAcceptor silent(executor, fixture::loopback());
+    Receiver receiver(executor, identity(22));
+    Dialler connected(executor, identity(11), 22, {receiver.endpoint()});
+    REQUIRE(co_await connected.connected());
+    Dialler shaking_hands(executor, identity(11), 22, {silent.local_endpoint()});
+    Dialler waiting(executor, identity(11), 22, {});
+    CHECK(co_await eventually([&] { return waiting.owner.resolve_count > 0; }));
+    for (auto* dialler : {&connected, &shaking_hands, &waiting}) {
+      dialler->link.close();
+      co_await dialler->tasks.join();  // returns: the link's coroutine has ended by itself
+      CHECK(!dialler->link.is_connected());
+      CHECK(!dialler->link.send(dialler->message(heartbeat(1))));
+    }
+    CHECK(co_await eventually([&] { return receiver.acceptor.session_count() == 0; }));
+    co_await receiver.stop();
+  });
+}
