@@ -145,8 +145,13 @@ class Reply:
         return f"{self.status} {self.body[:300]!r}"
 
 
+class NotConnected(OSError):
+    """No connection could be made: nothing was sent."""
+
+
 class Client:
-    """One keep-alive connection to one member. Raises OSError or http.client.HTTPException when there is no answer."""
+    """One keep-alive connection to one member. Raises NotConnected, or another OSError or http.client.HTTPException when there is
+    no answer to what was sent."""
 
     def __init__(self, address, port=RAFT_PORT, timeout=10):
         self.address, self.port, self.timeout, self.connection = address, port, timeout, None
@@ -159,6 +164,11 @@ class Client:
     def request(self, method, path, body=None, headers=None):
         if self.connection is None:
             self.connection = http.client.HTTPConnection(self.address, self.port, timeout=self.timeout)
+            try:
+                self.connection.connect()
+            except OSError as error:
+                self.close()
+                raise NotConnected(*error.args) from error
         try:
             self.connection.request(method, path, body, headers or {})
             answer = self.connection.getresponse()

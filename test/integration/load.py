@@ -7,7 +7,7 @@ import threading
 import time
 
 import linearizability
-from harness import RAFT_PORT, Client, b64, check, unb64
+from harness import RAFT_PORT, Client, NotConnected, b64, check, unb64
 
 # Refusals that are given before anything is proposed.
 CERTAINLY_REFUSED = ("etcdserver: no leader", "etcdserver: not leader", "etcdserver: too many requests")
@@ -53,6 +53,9 @@ class LoadClient(threading.Thread):
         try:
             reply = action(op)
             ended = time.monotonic()
+        except NotConnected:
+            op.outcome = linearizability.FAILED
+            self.client = None
         except (OSError, http.client.HTTPException, ValueError):
             op.outcome = linearizability.UNKNOWN
             self.client.close()
@@ -120,7 +123,7 @@ class LoadClient(threading.Thread):
 class Load:
     """Several clients at once, as a context manager."""
 
-    def __init__(self, cluster, clients=6, keys=5, seed=1, pause_seconds=0.004):
+    def __init__(self, cluster, clients=6, keys=5, seed=1, pause_seconds=0.003):
         addresses = [member.address for member in cluster.members]
         names = [f"key/{i}" for i in range(keys)]
         self.cluster = cluster

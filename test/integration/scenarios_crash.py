@@ -19,7 +19,7 @@ def crash_round(cluster, rng):
     for member in victims:
         member.start()
     # Not until they are ready: the next round may well hit a member that is still recovering.
-    time.sleep(rng.choice((0.1, 0.3, 0.7)))
+    time.sleep(rng.choice((0.2, 0.6, 1.2)))
 
 
 def scenario_kill_under_load(context):
@@ -50,6 +50,8 @@ def scenario_leader_killed_again_and_again(context):
         with Load(cluster, seed=2) as load:
             for _ in range(10):
                 leader = cluster.leader()
+                before = load.acknowledged_count
+                wait_for("writes through this leader", lambda: load.acknowledged_count > before + 50, 10)
                 leader.kill()
                 wait_for("another leader", lambda old=leader: (new := cluster.leader()) is not None and new is not old, 10)
                 leader.start()
