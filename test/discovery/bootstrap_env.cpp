@@ -1,7 +1,5 @@
 #include "bootstrap_env.hpp"
 
-#include <set>
-
 namespace whitewater::discovery {
 
 BootstrapWorld::BootstrapWorld(WorldOptions options) : options_(options), rng_(options.seed) {
@@ -210,6 +208,15 @@ void BootstrapWorld::check_disks() {
     const auto own = founding_entry(member.disk);
     if (own && entry && !(*own == *entry)) failure_ = "two founding entries";
     if (own) entry = own;
+    if (own && committed_.insert(member.disk.cluster_id).second) check_promises(member.disk);
+  }
+}
+
+void BootstrapWorld::check_promises(const BootstrapMeta& decision) {
+  const auto set = decode_founder_set(decision.founders);
+  for (const auto& member : members_) {
+    if (!set->find(member.node_id) || member.disk.set_hash == decision.set_hash) continue;
+    failure_ = "a set was committed that " + member.name + " is not bound to";
   }
 }
 

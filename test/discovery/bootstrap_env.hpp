@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,8 @@ class BootstrapWorld {
   [[nodiscard]] bool is_formed() const;
 
  private:
+  // When a set is committed for the first time, every founder that still has its disk is bound to it.
+  void check_promises(const BootstrapMeta& decision);
   void check_disks();  // after every change of a disk: one cluster, one founding entry
   void pump(std::size_t i);
   void perform(std::size_t i, BootstrapAction action);
@@ -96,6 +99,7 @@ class BootstrapWorld {
   std::uint64_t next_request_ = 1;
   std::map<std::uint64_t, std::function<void(const BootstrapReply&)>> replies_;
   std::map<base::ClusterId, core::Configuration> configurations_;  // of every Found ever
+  std::set<base::ClusterId> committed_;                            // ever
   std::string failure_;
 };
 
