@@ -51,7 +51,7 @@ kv::Command SimClient::make_command(Operation& op) {
     case OpKind::remove: {
       kv::DeleteRangeRequest remove;
       remove.key = key;
-      remove.prev_kv = wants_previous;
+      remove.prev_kv = true;
       return remove;
     }
     default: {

@@ -76,7 +76,9 @@ std::vector<Operation> random_good_history(base::Rng& rng, std::size_t count, st
     free_at[p.op.client] = *p.op.completed + 1;
     planned.push_back(p);
   }
-  std::stable_sort(planned.begin(), planned.end(), [](const auto& a, const auto& b) { return a.effect < b.effect; });
+  std::sort(planned.begin(), planned.end(), [](const Planned& a, const Planned& b) {
+    return std::pair(a.effect, a.op.argument) < std::pair(b.effect, b.op.argument);
+  });
   Value values[2] = {absent, absent};
   std::vector<Operation> history;
   for (Planned& p : planned) {
@@ -173,6 +175,24 @@ TEST_CASE("reads of unknown outcome say nothing") {
   const auto result = check_linearizability({put(1, 2, 7), op});
   CHECK(result.verdict == Verdict::linearizable);
   CHECK(result.operations_checked == 1);
+}
+
+TEST_CASE("an unseen write of unknown outcome counts where an answer tells only that something was there") {
+  CHECK(verdict({put(1, {}, 7), remove(2, 3, true)}) == Verdict::linearizable);
+  CHECK(verdict({put(1, 2, 7), put(3, {}, 8), cas(4, 5, 7, 9, false)}) == Verdict::linearizable);
+  Operation seen = remove(2, 3, true);
+  seen.observed = 7;
+  CHECK(verdict({put(1, {}, 7), seen}) == Verdict::linearizable);
+}
+
+TEST_CASE("many lost answers whose values nobody saw cost no search") {
+  std::vector<Operation> history;
+  for (Value v = 1; v <= 64; ++v) history.push_back(put(v, {}, v));
+  history.push_back(put(200, 201, 1000));
+  history.push_back(get(202, 203, 999));
+  const auto result = check_linearizability(history);
+  CHECK(result.verdict == Verdict::violation);
+  CHECK(result.configurations < 100);
 }
 
 TEST_CASE("over its limit the search is undecided") {

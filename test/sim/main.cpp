@@ -26,6 +26,7 @@ struct Arguments {
   std::uint64_t timeout_s = 120;
   std::vector<std::string> settings;
   bool verbose = false;
+  bool stop_at_failure = false;
 };
 
 using Clock = std::chrono::steady_clock;
@@ -98,7 +99,9 @@ class Batch {
     std::uint64_t next = arguments_.start;
     const std::uint64_t end = arguments_.start + arguments_.seeds;
     while (next < end || !children_.empty()) {
+      if (failed_ != 0 && arguments_.stop_at_failure) next = end;
       while (next < end && children_.size() < arguments_.jobs) start(next++);
+      if (children_.empty()) break;
       wait_for_one();
     }
     print_progress();
@@ -197,6 +200,7 @@ int main(int argc, char** argv) {
   app.add_option("--members", arguments.members, "instead of drawing it")->check(CLI::Range(1, 9));
   app.add_option("--set", arguments.settings, "name=value instead of what the seed draws, any number of times");
   app.add_option("--timeout", arguments.timeout_s, "seconds of real time that one seed may take");
+  app.add_flag("--stop-at-failure", arguments.stop_at_failure, "start no more seeds after the first that fails");
   app.add_flag("--verbose", arguments.verbose, "print every event");
   CLI11_PARSE(app, argc, argv);
   return arguments.seed ? run_one(arguments) : Batch(arguments).run();
