@@ -80,20 +80,19 @@ AcceptDecision decide_hello(const Hello& hello, const LocalIdentity& self, const
   }
   // Before the receiver check: a member that meets its own id has to know it even when it was looking for another.
   if (hello.sender == self.node) return refuse_own_id(hello, self);
+  // Before the receiver check too: at the address of another cluster nothing else is worth saying.
+  if (checks_cluster(hello.channel) && !self.cluster.is_zero() && hello.cluster != self.cluster) {
+    return refuse(RefusalReason::wrong_cluster, self,
+                  "this member belongs to another cluster, " + base::to_hex(self.cluster) + ", the dialler to " +
+                      base::to_hex(hello.cluster));
+  }
   if (!hello.receiver.is_zero() && hello.receiver != self.node) {
     return refuse(RefusalReason::wrong_receiver, self,
                   "this is member " + base::to_hex(self.node) + ", not " + base::to_hex(hello.receiver) +
                       ": the address record is stale");
   }
-  if (checks_cluster(hello.channel)) {
-    if (self.cluster.is_zero()) {
-      return refuse(RefusalReason::no_cluster, self, "this member belongs to no cluster yet");
-    }
-    if (hello.cluster != self.cluster) {
-      return refuse(RefusalReason::wrong_cluster, self,
-                    "this member belongs to cluster " + base::to_hex(self.cluster) + ", the dialler to " +
-                        base::to_hex(hello.cluster));
-    }
+  if (checks_cluster(hello.channel) && self.cluster.is_zero()) {
+    return refuse(RefusalReason::no_cluster, self, "this member belongs to no cluster yet");
   }
   if (seen.compare(hello.sender, hello.incarnation) == IncarnationTable::Verdict::older) {
     auto refused =

@@ -257,6 +257,9 @@ net::Awaitable<api::HttpAnswer> ClientApi::probe(api::Probe wanted) {
     Member* member = view_.member();
     if (member == nullptr) {
       input.proof_error = no_member_reason();
+    } else if (!input.is_leader_known) {
+      // A probe does not wait for an election: its caller would give up first and learn nothing.
+      input.proof_error = api::to_status(api::Error::no_leader).message;
     } else if (wanted.need == api::ProbeNeed::linearizable_read) {
       const auto barrier = co_await member->read_barrier();
       input.proof_error = barrier ? "" : api::to_status(barrier.error()).message;
