@@ -28,6 +28,17 @@ bool Node::is_leader_recent() const {
   return heard_leader_ && now_ - leader_contact_ < options_.election_timeout;
 }
 
+// A full log keeps its last room for terms, votes and no-ops, without which nothing commits and no space comes free.
+// What it holds already is acknowledged for the same reason; the leader sends the rest again.
+void Node::drop_new_commands(AppendRequest& request) const {
+  const auto end = request.entries.end();
+  const auto first_new = std::find_if(request.entries.begin(), end,
+                                      [&](const Entry& entry) { return !log_.matches(entry.index, entry.term); });
+  const bool has_commands =
+      std::any_of(first_new, end, [](const Entry& entry) { return entry.type == EntryType::command; });
+  if (has_commands) request.entries.erase(first_new, end);
+}
+
 // Thesis §3.5, receiver of AppendEntries.
 void Node::on_append(const Message& message, AppendRequest request) {
   WW_ASSERT_MSG(role_ != Role::leader, "two leaders in one term");
@@ -49,12 +60,7 @@ void Node::on_append(const Message& message, AppendRequest request) {
                        AppendResponse{true, request.prev_index, hint, log_.term_at(hint).value_or(Term(0))});
     return;
   }
-  // A full log keeps its last room for terms, votes and no-ops, without which nothing commits and no space comes free.
-  // Commands are dropped as if the message was lost; the leader sends them again.
-  const bool brings_commands = std::any_of(request.entries.begin(), request.entries.end(), [&](const Entry& entry) {
-    return entry.type == EntryType::command && !log_.matches(entry.index, entry.term);
-  });
-  if (refusal_ && brings_commands) return;
+  if (refusal_) drop_new_commands(request);
   const Index last_new = request.prev_index + request.entries.size();
   for (Entry& entry : request.entries) {
     if (log_.matches(entry.index, entry.term)) continue;

@@ -48,8 +48,8 @@ struct NodeStart {
   Configuration configuration;  // in force at `applied`; later configuration entries are found in the log
   base::Instant now;
   std::uint64_t rng_seed = 0;
-  // The first campaign comes after this instead of a whole election time-out (a pre-vote disturbs no leader that is alive),
-  // and at once when there is nobody else to ask.
+  // The first campaign comes after this instead of a whole election time-out (a pre-vote disturbs no leader that is
+  // alive), and at once when there is nobody else to ask.
   std::optional<base::Duration> first_election_delay;
 };
 
@@ -108,7 +108,8 @@ class Node {
   void on_peer_connected(NodeId peer);
   // Entries up to `upto` will not be read again: see releasable().
   void on_released(Index upto) { log_.release(upto); }
-  // While set, this leader appends no proposals and answers with the reason (no_space); nothing: appends again.
+  // While set, this leader appends no proposals and answers with the reason (no_space), and this follower takes no
+  // commands from its leader; nothing: appends again.
   void set_refusal(std::optional<base::Errc> reason) { refusal_ = reason; }
   // Leader: hands leadership to the voter that holds most (thesis §3.10). False when there is nobody to hand it to.
   bool transfer_leadership(base::Instant now);
@@ -172,6 +173,7 @@ class Node {
   void on_forward_rejected(const ForwardRejected& rejected);
   void on_read_index_response(const ReadIndexResponse& response);
   [[nodiscard]] bool is_leader_recent() const;
+  void drop_new_commands(AppendRequest& request) const;
 
   // candidate.cpp
   void campaign(bool pre_vote, bool transfer);

@@ -25,6 +25,7 @@ void Progress::on_sent(Index last, std::size_t bytes, Index commit) {
   commit_sent_ = std::max(commit_sent_, commit);
   if (state_ == State::probe) {
     probe_sent_ = true;
+    probe_last_ = last;
     return;
   }
   if (last < next_) return;  // carried no entries: nothing to wait for
@@ -37,6 +38,7 @@ bool Progress::on_accepted(Index index) {
   const bool advanced = index > match_;
   if (advanced) match_ = index;
   next_ = std::max(next_, match_.next());
+  if (state_ == State::probe && index < probe_last_) return advanced;
   if (state_ != State::replicate) {
     reset(State::replicate, match_.next());
   } else {
@@ -66,6 +68,7 @@ void Progress::reset(State state, Index next) {
   in_flight_.clear();
   in_flight_bytes_ = 0;
   probe_sent_ = false;
+  probe_last_ = Index(0);
   reading_log_ = false;
   commit_sent_ = Index(0);
 }

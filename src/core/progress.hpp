@@ -40,7 +40,8 @@ class Progress {
   void on_contact(base::Instant now) { last_contact_ = now; }
   // An append that ends at `last` (== next - 1 when it carries no entries) was handed to the transport.
   void on_sent(Index last, std::size_t bytes, Index commit);
-  // Everything up to `index` is durable there. Returns whether match advanced.
+  // Everything up to `index` is durable there. Returns whether match advanced. A probe that was taken only in part (the
+  // follower's log is full) stays one, to be repeated after a heartbeat.
   bool on_accepted(Index index);
   // The append after `rejected_prev` did not match. Returns whether the answer is news (not a late duplicate).
   bool on_rejected(Index rejected_prev, Index retry_next);
@@ -67,6 +68,7 @@ class Progress {
   std::deque<InFlight> in_flight_;
   std::size_t in_flight_bytes_ = 0;
   bool probe_sent_ = false;
+  Index probe_last_;  // the last entry that the probe carried
   bool reading_log_ = false;
 };
 

@@ -137,8 +137,24 @@ TEST_CASE("S23: over any course of events the bytes in flight are those of the m
     if (p.next() == Index(1)) p.on_accepted(Index(1));
     p.on_accepted(p.next().prev());
     CHECK(p.in_flight_bytes() == 0);
+    p.on_heartbeat_response(limits);  // a probe that was not taken whole waits for it
     CHECK(p.can_send(limits));
   }
+}
+
+TEST_CASE("a probe that was taken only in part is repeated after a heartbeat, not at once") {
+  // Intent: a follower whose log is full acknowledges what it has; answering it at once would be a loop of round trips.
+  Progress p(Index(5), {});
+  p.on_sent(Index(9), 50, Index(0));
+  CHECK(p.on_accepted(Index(4)));
+  CHECK(p.match() == Index(4));
+  CHECK(p.state() == Progress::State::probe);
+  CHECK_FALSE(p.can_send(limits));
+  p.on_heartbeat_response(limits);
+  CHECK(p.can_send(limits));
+  p.on_sent(Index(9), 50, Index(0));
+  CHECK(p.on_accepted(Index(9)));
+  CHECK(p.state() == Progress::State::replicate);
 }
 
 TEST_CASE("nothing is sent while the log is being read or a snapshot is needed") {

@@ -209,10 +209,8 @@ TEST_CASE("a follower whose log is full takes no commands but no-ops, commits an
   ReplicaEnv env;
   follow_member_2(env);
   env.replica->set_log_full(true);
-  env.receive_append(2, 3, 2, 2, {"a"});
-  CHECK(env.take() == "");
-  env.receive(2, 2, core::AppendRequest{core::Index(2), core::Term(2), core::Index(2), {}});
-  CHECK(env.take() == "send 1->2 term=2 AppendOk match=2\n");
+  env.receive_append(2, 3, 2, 2, {"a", "b"});
+  CHECK(env.take() == "send 1->2 term=2 AppendOk match=2\n");  // what it has, so that the leader can tell the commit
   core::AppendRequest noop{core::Index(2), core::Term(2), core::Index(2), {}};
   noop.entries.push_back({core::Term(3), core::Index(3), core::EntryType::noop, {}, {}});
   env.receive(3, 3, noop);
@@ -222,6 +220,22 @@ TEST_CASE("a follower whose log is full takes no commands but no-ops, commits an
   more.entries.push_back(ReplicaEnv::command(3, 4, "b"));
   env.receive(3, 3, more);
   CHECK(env.take() == "persist 3 3/4\n");
+}
+
+TEST_CASE("a leader repeats to a follower whose log is full once a heartbeat, not once a round trip") {
+  ReplicaEnv env;
+  env.become_leader();
+  env.put("k", "v");
+  env.drop();
+  env.replica->on_peer_connected(core::NodeId(2));
+  CHECK(env.take() == "send 1->2 term=2 Append prev=2/2 commit=2 entries=[2/3 command 13B]\n");
+  env.receive(2, 2, core::AppendResponse{false, core::Index(2), {}, {}});
+  CHECK(env.take() == "");
+  env.receive(2, 2, core::HeartbeatResponse{0});
+  CHECK(env.take() == "send 1->2 term=2 Append prev=2/2 commit=2 entries=[2/3 command 13B]\n");
+  env.receive(2, 2, core::AppendResponse{false, core::Index(3), {}, {}});
+  env.durable(3);
+  CHECK(env.take_without("send") == "write 1 ok revision=2\n");
 }
 
 TEST_CASE("a stop ends every write and read as stopped, once") {
