@@ -1,5 +1,5 @@
 """Real members, a real DNS server and an HTTP client for the integration tests. Python's standard library only.
-Everything runs on 127.8.91.x under a folder of its own and is ended by process id, also when a test fails or is killed."""
+Everything runs on a range 127.8.N.x and under a folder of its own and is ended by process id, also when a test fails or is killed."""
 import base64
 import ctypes
 import http.client
@@ -14,7 +14,23 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-NET = "127.8.91"
+
+
+def _claim_range():
+    """A range of loopback addresses that no other run of these tests uses now. The claim is a socket in the kernel's abstract
+    namespace, which ends with this process."""
+    for third in range(91, 120):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0whitewater-integration-127.8.{third}")
+        except OSError:
+            claim.close()
+            continue
+        return claim, f"127.8.{third}", f"127.8.{third + 100}"
+    raise SystemExit("every range 127.8.91.x to 127.8.119.x is in use by another run of these tests")
+
+
+CLAIM, NET, DEV_NET = _claim_range()
 RAFT_PORT = 8090
 DNS_ADDRESS = f"{NET}.253"
 DNS_PORT = 5391

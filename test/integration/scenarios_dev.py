@@ -6,9 +6,8 @@ import shutil
 import subprocess
 import time
 
+from harness import DEV_NET as NET
 from harness import ROOT, check
-
-NET = "127.8.93"
 
 
 class Dev:
