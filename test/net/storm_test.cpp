@@ -73,7 +73,7 @@ Awaitable<void> one_connection(Endpoint endpoint, std::uint64_t client, std::uin
     std::array<char, packet_bytes> buffer;
     std::size_t received = 0;
     while (received < packet_bytes) {
-      const auto limit = base::microseconds(rng.in_range(50, 8000));
+      const auto limit = base::microseconds(rng.chance(1, 2) ? rng.in_range(50, 8000) : 1000000);
       const auto [error, size] = co_await socket.async_read_some(asio::buffer(buffer) + received, within(limit));
       if (is_cancelled(error)) {
         ++totals->timeouts;
