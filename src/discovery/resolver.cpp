@@ -32,6 +32,8 @@ net::Awaitable<base::Result<std::vector<net::Endpoint>>> Resolver::resolve(std::
   if (host.ends_with('.')) host.pop_back();
   if (!is_host_valid(host)) co_return base::Errc::malformed;
   if (is_ip_literal(host)) co_return endpoints_of({host}, port);
+  // RFC 6761: always the loopback, no question (and c-ares 1.18 leaks the name when it answers this itself).
+  if (host == "localhost" || host.ends_with(".localhost")) co_return endpoints_of({"127.0.0.1", "::1"}, port);
   auto addresses = co_await query_addresses(executor_, options_, host);
   if (addresses) {
     remember(host, *addresses);
