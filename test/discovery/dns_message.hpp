@@ -1,6 +1,7 @@
 // Builds DNS messages byte by byte for tests, good and broken ones.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
