@@ -136,9 +136,9 @@ HttpAnswer unknown_check() {
 }
 
 void apply_query(Probe& probe, std::string_view query) {
-  for (auto& [name, value] : parse_query(query)) {
+  for (const auto& [name, value] : parse_query(query)) {
     if (name == "verbose") probe.is_verbose = true;  // whatever its value, as in etcd
-    if (name == "exclude") probe.excluded.push_back(std::move(value));
+    if (name == "exclude") probe.excluded.push_back(value);
     if (name == "serializable" && value == "true") probe.is_serializable = probe.kind == ProbeKind::health;
     if (name == "mode" && value == "write" && probe.kind == ProbeKind::readyz) probe.need = ProbeNeed::commit;
   }

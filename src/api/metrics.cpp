@@ -201,14 +201,16 @@ Registry::Child& Registry::child(Family& family, Labels labels) {
 }
 
 Counter& Registry::counter(std::string_view name, std::string_view help, Labels labels) {
-  Child& found = child(family(Kind::counter, name, help, labels), std::move(labels));
+  Family& parent = family(Kind::counter, name, help, labels);
+  Child& found = child(parent, std::move(labels));
   if (std::holds_alternative<std::monostate>(found.value)) found.value.emplace<Counter>();
   WW_ASSERT(std::holds_alternative<Counter>(found.value));
   return std::get<Counter>(found.value);
 }
 
 Gauge& Registry::gauge(std::string_view name, std::string_view help, Labels labels) {
-  Child& found = child(family(Kind::gauge, name, help, labels), std::move(labels));
+  Family& parent = family(Kind::gauge, name, help, labels);
+  Child& found = child(parent, std::move(labels));
   if (std::holds_alternative<std::monostate>(found.value)) found.value.emplace<Gauge>();
   WW_ASSERT(std::holds_alternative<Gauge>(found.value));
   return std::get<Gauge>(found.value);
@@ -216,7 +218,8 @@ Gauge& Registry::gauge(std::string_view name, std::string_view help, Labels labe
 
 Histogram& Registry::histogram(std::string_view name, std::string_view help, const Buckets& upper_bounds,
                                Labels labels) {
-  Child& found = child(family(Kind::histogram, name, help, labels), std::move(labels));
+  Family& parent = family(Kind::histogram, name, help, labels);
+  Child& found = child(parent, std::move(labels));
   if (std::holds_alternative<std::monostate>(found.value)) found.value.emplace<Histogram>(upper_bounds);
   WW_ASSERT(std::holds_alternative<Histogram>(found.value));
   return std::get<Histogram>(found.value);
@@ -224,14 +227,16 @@ Histogram& Registry::histogram(std::string_view name, std::string_view help, con
 
 void Registry::counter_callback(std::string_view name, std::string_view help, std::function<double()> read,
                                 Labels labels) {
-  Child& found = child(family(Kind::counter, name, help, labels), std::move(labels));
+  Family& parent = family(Kind::counter, name, help, labels);
+  Child& found = child(parent, std::move(labels));
   WW_ASSERT(std::holds_alternative<std::monostate>(found.value));
   found.value = std::move(read);
 }
 
 void Registry::gauge_callback(std::string_view name, std::string_view help, std::function<double()> read,
                               Labels labels) {
-  Child& found = child(family(Kind::gauge, name, help, labels), std::move(labels));
+  Family& parent = family(Kind::gauge, name, help, labels);
+  Child& found = child(parent, std::move(labels));
   WW_ASSERT(std::holds_alternative<std::monostate>(found.value));
   found.value = std::move(read);
 }

@@ -53,7 +53,7 @@ bool SendQueue::drop_oldest_append() {
   return true;
 }
 
-void SendQueue::drop(std::deque<Item>& lane, std::deque<Item>::iterator item) {
+void SendQueue::drop(std::deque<Item>& lane, const std::deque<Item>::iterator& item) {
   WW_ASSERT(size_bytes_ >= item->size_bytes);
   size_bytes_ -= item->size_bytes;
   lane.erase(item);

@@ -48,7 +48,7 @@ class SendQueue {
   };
   bool make_room(std::size_t size_bytes);
   bool drop_oldest_append();
-  void drop(std::deque<Item>& lane, std::deque<Item>::iterator item);
+  void drop(std::deque<Item>& lane, const std::deque<Item>::iterator& item);
 
   SendQueueLimits limits_;
   std::deque<Item> urgent_;

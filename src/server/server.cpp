@@ -153,7 +153,8 @@ void Server::make_discovery() {
   advertise_ = advertised_address();
   discovery::ResolverOptions resolver;
   resolver.servers = options_.dns_servers;
-  if (effective_discovery(options_) == DiscoveryMethod::static_list) {
+  // A list, or nobody else at all (--bootstrap-single).
+  if (effective_discovery(options_) != DiscoveryMethod::dns) {
     std::string list;
     for (const std::string& peer : options_.peers) list += (list.empty() ? "" : ",") + peer;
     auto peers = list.empty() ? base::Result<std::vector<discovery::Candidate>>(std::vector<discovery::Candidate>{})
@@ -204,7 +205,7 @@ std::string Server::advertised_address() const {
     for (const std::string& peer : options_.peers) {
       if (peer.starts_with(options_.name + "=")) return peer.substr(options_.name.size() + 1);
     }
-  } else if (discovery::ordinal_of(options_.name)) {
+  } else if (effective_discovery(options_) == DiscoveryMethod::dns && discovery::ordinal_of(options_.name)) {
     const auto service = discovery::resolve_service_name(
         {options_.service_name, options_.service_port_name, options_.kube_namespace, options_.cluster_domain},
         read_search_list());
