@@ -14,7 +14,13 @@ SimCluster::SimCluster(const SimOptions& options, Trace trace)
       checker_(options.members, hash_),
       network_(options_, scheduler_, base::Rng(rng_.next()),
                [this](std::size_t to, core::Message message) { members_[to]->receive(std::move(message)); }),
-      world_{options_, scheduler_, network_, checker_, hash_, std::move(trace)},
+      world_{options_,
+             scheduler_,
+             network_,
+             checker_,
+             hash_,
+             std::move(trace),
+             [this](std::size_t member) { nemesis_.crash(member); }},
       nemesis_(world_, members_, base::Rng(rng_.next())) {
   for (std::size_t i = 0; i < options_.members; ++i) {
     members_.push_back(std::make_unique<SimMember>(world_, i, base::Rng(rng_.next())));

@@ -58,6 +58,7 @@ class ClusterChecker {
     LogState appended;
     std::deque<PendingChange> pending;  // between the two
     core::Index committed;              // as this run knows it
+    core::Index hashed;                 // applied index at the last comparison of contents
     std::optional<core::Invariants::Snapshot> last_step;
   };
   struct Leader {

@@ -246,7 +246,7 @@ void SimMember::step() {
   do {
     perform(replica.take_effects());
   } while (replica.node().committed() > replica.node().handed_to_apply());
-  world_.checker.on_step(position_, incarnation_, replica, rng_.chance(1, 64));
+  world_.checker.on_step(position_, incarnation_, replica, rng_.chance(1, 200));
 }
 
 void SimMember::perform(replica::Effects effects) {
@@ -260,6 +260,7 @@ void SimMember::perform(replica::Effects effects) {
     world_.checker.on_persist(position_, persist.token, persist.hard_state, persist.entries);
     process_->planner.on_append({persist.token, persist.hard_state, std::move(persist.entries), std::nullopt});
     move_log_output();
+    if (persist.hard_state) maybe_crash_soon();
   }
   for (const core::Message& message : effects.send) {
     WW_ASSERT(message.from == id_of(position_));
@@ -280,6 +281,16 @@ void SimMember::perform(replica::Effects effects) {
     callback(done.outcome);
   }
   for (const core::LogRead& read : effects.log_reads) serve_log_read(read);
+}
+
+// The moments around the write of a term or a vote are few, and the ones that matter for elections.
+void SimMember::maybe_crash_soon() {
+  const SimOptions& o = world_.options;
+  if (is_healed_ || !rng_.chance(o.crash_voting_percent, 100)) return;
+  const base::Duration delay = base::microseconds(rng_.in_range(0, 2 * o.write_us_max + o.delay_us_max));
+  world_.scheduler.after(delay, [this, run = incarnation_] {
+    if (run == incarnation_ && is_up() && !is_healed_) world_.crash(position_);
+  });
 }
 
 void SimMember::receive(core::Message message) {

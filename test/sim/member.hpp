@@ -26,6 +26,7 @@ struct SimWorld {
   ClusterChecker& checker;
   EventHash& hash;
   Trace trace;
+  std::function<void(std::size_t member)> crash;  // by the nemesis, which lets it start again
 };
 
 // Nothing: the connection broke before an answer.
@@ -75,6 +76,7 @@ class SimMember {
   void request_step();
   void step();
   void perform(replica::Effects effects);
+  void maybe_crash_soon();
   void move_log_output();
   void submit_write(const log::WriteOp& op);
   void grow(log::Slot slot);

@@ -16,6 +16,8 @@ class Nemesis {
   void start();
   // No more faults; what is down comes up, what is cut is joined.
   void heal();
+  // It starts again on its own time.
+  void crash(std::size_t member);
   // All members at once, as a power cut does; each comes back on its own time.
   void crash_all();
   [[nodiscard]] std::uint64_t faults() const { return faults_; }
@@ -24,7 +26,6 @@ class Nemesis {
   void repeat(std::uint64_t interval_ms, void (Nemesis::*fault)());
   void crash_one();
   void crash_leader();
-  void crash(std::size_t member);
   void restart_later(std::size_t member);
   void partition();
   void pause_one();

@@ -50,6 +50,7 @@ void for_each_option(Options& o, Visit&& visit) {
   WW_OPTION(crash_interval_ms);
   WW_OPTION(crash_leader_interval_ms);
   WW_OPTION(crash_all_interval_ms);
+  WW_OPTION(crash_voting_percent);
   WW_OPTION(restart_ms_max);
   WW_OPTION(partition_interval_ms);
   WW_OPTION(one_way_percent);
@@ -136,6 +137,7 @@ void draw_faults(base::Rng& rng, SimOptions& o) {
   o.crash_interval_ms = maybe(rng, 50, 100, 1500);
   o.crash_leader_interval_ms = maybe(rng, 35, 150, 1000);
   o.crash_all_interval_ms = maybe(rng, 30, 500, 3000);
+  o.crash_voting_percent = maybe(rng, 25, 2, 40);
   o.restart_ms_max = one_of(rng, {5, 50, 300, 1000});
   o.partition_interval_ms = maybe(rng, 45, 100, 1500);
   o.one_way_percent = one_of(rng, {0, 50, 100});

@@ -60,6 +60,8 @@ struct SimOptions {
   std::uint64_t crash_interval_ms = 0;
   std::uint64_t crash_leader_interval_ms = 0;
   std::uint64_t crash_all_interval_ms = 0;
+  std::uint64_t crash_voting_percent =
+      0;  // of the writes of a term or vote, a crash follows before or soon after the end
   std::uint64_t restart_ms_max = 300;
   std::uint64_t partition_interval_ms = 0;
   std::uint64_t one_way_percent = 0;  // of the partitions
