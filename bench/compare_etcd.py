@@ -20,7 +20,6 @@ import time
 import urllib.request
 
 REPO = pathlib.Path(__file__).resolve().parent.parent
-ETCD_MODULE = REPO / "bench" / "etcd"
 
 
 def say(text):
@@ -29,18 +28,13 @@ def say(text):
 
 def build_etcd(target):
     """The pinned etcd as a Go tool; Debian's etcd-server where Go is missing."""
-    if target.exists():
-        return target
-    if shutil.which("go"):
-        say("building etcd 3.7.3 (about a minute, once) ...")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["go", "build", "-o", str(target), "go.etcd.io/etcd/server/v3"], cwd=ETCD_MODULE, check=True)
+    if subprocess.run([REPO / "tools" / "fetch_etcd", target]).returncode == 0:
         return target
     found = shutil.which("etcd")
-    if found:
-        say("Go is missing: measuring Debian's etcd, which is old")
-        return pathlib.Path(found)
-    sys.exit("compare_etcd: neither Go nor etcd found; install golang (for etcd 3.7.3) or etcd-server")
+    if not found:
+        sys.exit("compare_etcd: neither Go nor etcd found; install golang (for the pinned etcd) or etcd-server")
+    say("measuring Debian's etcd, which is old")
+    return pathlib.Path(found)
 
 
 def get_json(url, body=None, timeout=2):

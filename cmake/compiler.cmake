@@ -10,7 +10,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   message(FATAL_ERROR
     "GCC ${CMAKE_CXX_COMPILER_VERSION} miscompiles temporaries in co_await expressions, most of them without a warning.\n"
     "Compilers that work: clang-19 (Debian 12: apt-get install clang-19), clang >= 16, GCC >= 13.\n"
-    "Use a preset (cmake --preset release) or -DCMAKE_CXX_COMPILER=clang++-19.")
+    "Where clang++-19 is installed it is taken by itself; to name another one: CXX=clang++-18 CC=clang-18 cmake --preset release")
 endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 16)
   message(FATAL_ERROR "clang ${CMAKE_CXX_COMPILER_VERSION} is too old for the coroutines here: clang >= 16 or GCC >= 13.")
@@ -22,7 +22,12 @@ set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g -fno-omit-frame-pointer")
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+  # What ccache must not mind, so that sources with a precompiled header are found again.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+    "${CMAKE_COMMAND};-E;env;CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime;${CCACHE_PROGRAM}")
+endif()
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
 endif()
 include(CheckLinkerFlag)
 check_linker_flag(CXX "-fuse-ld=lld" WHITEWATER_HAS_LLD)

@@ -16,9 +16,8 @@ namespace {
 
 constexpr std::string_view environment_prefix = "WHITEWATER_";
 constexpr std::string_view config_variable = "WHITEWATER_CONFIG";
-// Read by the client commands and by the build, and so no mistake when a member sees them.
-constexpr std::string_view other_variables[] = {config_variable, "WHITEWATER_ENDPOINTS", "WHITEWATER_OUTPUT",
-                                                "WHITEWATER_CC", "WHITEWATER_CXX"};
+// Read by the client commands, and so no mistake when a member sees them.
+constexpr std::string_view other_variables[] = {config_variable, "WHITEWATER_ENDPOINTS", "WHITEWATER_OUTPUT"};
 
 // Sets one value from its text; the answer is empty or says what is wrong with it.
 std::string set_value(const OptionRow& row, Options& options, std::string_view text) {

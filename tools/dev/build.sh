@@ -3,28 +3,11 @@
 
 : "${log_dir:?this file is sourced by ./dev}"
 
-# The presets take the compiler from WHITEWATER_CC and WHITEWATER_CXX: what the user says, else what ./dev install brings.
-choose_compiler() {
-  [ -z "${WHITEWATER_CXX:-}" ] || [ -n "${WHITEWATER_CC:-}" ] || die "WHITEWATER_CXX is set but WHITEWATER_CC is not"
-  if [ -z "${WHITEWATER_CXX:-}" ]; then
-    local suffix
-    for suffix in -19 -20 -18 -17 -16 ""; do
-      command -v "clang++$suffix" >/dev/null || continue
-      WHITEWATER_CC=clang$suffix
-      WHITEWATER_CXX=clang++$suffix
-      break
-    done
-  fi
-  [ -n "${WHITEWATER_CXX:-}" ] || die "no clang++ found; ./dev install brings clang-19. Or set WHITEWATER_CC and WHITEWATER_CXX (clang >= 16, GCC >= 13)."
-  export WHITEWATER_CC WHITEWATER_CXX
-}
-
 configure_preset() {
   local preset=$1 log=$log_dir/configure-$1.log
   [ -f "build/$preset/build.ninja" ] && return 0
   mkdir -p "$log_dir"
-  choose_compiler
-  step "Configuring the preset $preset with $WHITEWATER_CXX"
+  step "Configuring the preset $preset"
   cmake --preset "$preset" >"$log" 2>&1 || {
     tail -n 25 "$log" >&2
     die "CMake failed; all of its output is in $log. If a package is missing: ./dev install. To start over: rm -r build/$preset"
@@ -36,7 +19,6 @@ build_targets() {
   local preset=$1
   shift
   configure_preset "$preset"
-  choose_compiler
   export NINJA_STATUS='[%f/%t] '
   local started
   started=$(now_ms)

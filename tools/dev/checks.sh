@@ -65,7 +65,6 @@ run_tests() {
   done
   started=$(now_ms)
   install_packages
-  choose_compiler
   case "$only_step" in
     "" | unit | integration) build_targets release ;;
     headers | tidy) configure_preset release ;;
@@ -74,7 +73,7 @@ run_tests() {
   esac
   run_step shellcheck check_scripts
   run_step layers check_layering
-  run_step headers python3 tools/check_headers --compiler "$WHITEWATER_CXX" --build-dir build/release
+  run_step headers python3 tools/check_headers --build-dir build/release
   run_step format check_formatting
   [ "$quick" = 1 ] || run_step tidy python3 tools/check_tidy --build-dir build/release
   run_step unit unit_tests
