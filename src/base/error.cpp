@@ -46,6 +46,16 @@ class Category final : public boost::system::error_category {
         return "connection lost";
       case Errc::self_connection:
         return "dialled this very member";
+      case Errc::change_in_progress:
+        return "another membership change is in progress";
+      case Errc::learner_not_ready:
+        return "the learner has not caught up with the leader yet";
+      case Errc::member_exists:
+        return "member already exists";
+      case Errc::member_not_found:
+        return "member not found";
+      case Errc::no_voters:
+        return "the change would leave no voting member";
       case Errc::not_found:
         return "not found";
     }

@@ -33,6 +33,11 @@ enum class Errc {
   connection_lost,      // the connection ended before an answer
   not_found,            // the name or record does not exist (DNS: never believed to mean "no peers")
   self_connection,      // the address that was dialled is this very member
+  change_in_progress,   // another membership change is not committed yet, or nothing of this term is; try again
+  learner_not_ready,    // the learner has not caught up with the leader yet
+  member_exists,        // the member is in the configuration already, in that place
+  member_not_found,     // the member is not in the configuration, or not in the place that the change names
+  no_voters,            // the change would leave nobody who votes
 };
 
 const boost::system::error_category& error_category() noexcept;

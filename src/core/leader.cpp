@@ -19,6 +19,8 @@ void Node::become_leader() {
   refresh_progress();
   heartbeat_deadline_ = now_;
   quorum_deadline_ = now_ + options_.election_timeout;
+  lease_is_void_ = false;
+  change_request_ = {};
   // Commits what earlier terms left behind (thesis §6.4); an entry of an older term is never committed by counting
   // (§3.6.2).
   append_to_log({hard_state_.term, log_.last_index().next(), EntryType::noop, {}, {}});
@@ -57,9 +59,27 @@ bool Node::has_recent_quorum() const {
 void Node::send_heartbeats() {
   heartbeat_deadline_ = now_ + options_.heartbeat_interval;
   update_releasable();
-  for (const auto& [id, progress] : progress_) {
-    send(id, Heartbeat{std::min(committed_, progress.match()), reads_.round(), releasable_});
+  const std::uint64_t round = reads_.next_round();
+  if (options_.lease_reads) {
+    while (!round_times_.empty() && now_ - round_times_.front().second > options_.election_timeout) round_times_.pop_front();
+    round_times_.emplace_back(round, now_);
   }
+  for (const auto& [id, progress] : progress_) {
+    send(id, Heartbeat{std::min(committed_, progress.match()), round, releasable_});
+  }
+}
+
+// Thesis §6.4.1, anchored at the moment the answered heartbeat was sent: from when it arrived its receiver refuses votes for an
+// election time-out of its own clock.
+bool Node::holds_lease(base::Instant now) const {
+  if (role_ != Role::leader || !options_.lease_reads || lease_is_void_ || transfer_target_) return false;
+  if (!has_committed_in_term()) return false;
+  const base::Duration lease = options_.election_timeout / 1000 * (1000 - options_.lease_drift_permille);
+  return is_quorum(configuration(), [&](NodeId id) {
+    if (id == options_.id) return true;
+    const auto progress = progress_.find(id);
+    return progress != progress_.end() && progress->second.lease() && now < *progress->second.lease() + lease;
+  });
 }
 
 base::Result<void> Node::append_proposal(Proposal proposal) {
@@ -71,6 +91,59 @@ base::Result<void> Node::append_proposal(Proposal proposal) {
   append_to_log(
       {hard_state_.term, log_.last_index().next(), EntryType::command, proposal.request, std::move(proposal.payload)});
   return {};
+}
+
+// Thesis §4: a learner gets a vote only when it keeps up, and no change before an entry of this term is committed, or two
+// leaders could count by configurations that do not overlap (hazard S36).
+base::Result<void> Node::append_change(RequestId request, const ConfigurationChange& change) {
+  if (transfer_target_) return base::make_error_code(base::Errc::no_leader);
+  if (!has_committed_in_term() || has_uncommitted_change()) return base::make_error_code(base::Errc::change_in_progress);
+  auto next = next_configuration(configuration(), change);
+  if (!next) return next.error();
+  for (const MemberChange& one : change.changes) {
+    if (one.kind == ChangeKind::promote && !can_promote(one.member.id)) {
+      return base::make_error_code(base::Errc::learner_not_ready);
+    }
+  }
+  change_request_ = next->is_joint() ? request : RequestId{};
+  append_configuration(next->is_joint() ? RequestId{} : request, *next);
+  return {};
+}
+
+bool Node::can_promote(NodeId learner) const {
+  const auto found = progress_.find(learner);
+  if (found == progress_.end()) return false;
+  const Progress& progress = found->second;
+  return now_ - progress.last_contact() <= options_.election_timeout &&
+         progress.match() + options_.promotion_lag_entries_max >= log_.last_index();
+}
+
+void Node::append_configuration(RequestId request, const Configuration& configuration) {
+  append_to_log({hard_state_.term, log_.last_index().next(), EntryType::configuration, request,
+                 SharedBytes(encode(configuration))});
+  refresh_progress();
+}
+
+// Leaves a joint configuration as soon as it is committed, also one that an earlier leader began (thesis §4.3).
+void Node::advance_configuration() {
+  if (!configuration().is_joint() || has_uncommitted_change() || !has_committed_in_term()) return;
+  append_configuration(std::exchange(change_request_, {}), left_joint(configuration()));
+}
+
+// A leader that the committed configuration does not let vote has led until here for the others (thesis §4.2.2); the one that
+// holds most goes on without waiting for a time-out.
+void Node::step_down_when_removed() {
+  if (has_uncommitted_change() || configuration().is_voter(options_.id)) return;
+  const auto* successor = best_successor();
+  if (successor != nullptr && successor->second.match() == log_.last_index()) send(successor->first, TimeoutNow{});
+  become_follower(hard_state_.term, NodeId{});
+}
+
+void Node::on_forwarded_change(const Message& message, const ForwardedChange& forwarded) {
+  base::Result<void> appended = base::make_error_code(base::Errc::not_leader);
+  if (role_ == Role::leader) appended = append_change(forwarded.request, forwarded.change);
+  if (appended) return;
+  send(message.from, ForwardRejected{{forwarded.request}, static_cast<base::Errc>(appended.error().value())});
 }
 
 void Node::on_forwarded(const Message& message, ForwardedProposals forwarded) {
@@ -97,6 +170,7 @@ void Node::replicate() {
       const Index next = progress.next();
       if (next < log_.first_index() || !log_.term_at(next.prev())) {
         progress.become_snapshot();
+        output_.snapshots.push_back({id, progress.match()});
         break;
       }
       if (next > log_.last_index()) {
@@ -140,6 +214,14 @@ void Node::on_log_read(base::Instant now, NodeId peer, std::vector<Entry> entrie
   send_append(peer, progress, std::move(entries));
 }
 
+void Node::on_snapshot_sent(base::Instant now, NodeId peer, Index index) {
+  WW_ASSERT(now >= now_);
+  now_ = now;
+  const auto found = progress_.find(peer);
+  if (role_ != Role::leader || found == progress_.end()) return;
+  found->second.on_snapshot(std::min(index, log_.last_index()));
+}
+
 void Node::on_peer_connected(NodeId peer) {
   const auto found = progress_.find(peer);
   if (role_ != Role::leader || found == progress_.end()) return;
@@ -169,6 +251,9 @@ void Node::on_heartbeat_response(const Message& message, const HeartbeatResponse
   Progress& progress = found->second;
   progress.on_contact(now_);
   progress.on_heartbeat_response(options_.window);
+  const auto sent = std::find_if(round_times_.begin(), round_times_.end(),
+                                 [&](const auto& item) { return item.first == response.read_round; });
+  if (sent != round_times_.end()) progress.on_lease(sent->second);
   // Everything was sent but not everything arrived, and nothing new may come: an empty append finds out.
   const bool is_tail_unanswered = progress.match() < log_.last_index() && progress.next() > log_.last_index();
   if (progress.state() == Progress::State::replicate && is_tail_unanswered) send_append(message.from, progress, {});
@@ -194,6 +279,10 @@ void Node::maybe_commit() {
 void Node::on_read_index_request(const Message& message, const ReadIndexRequest& request) {
   if (role_ != Role::leader) {
     send(message.from, ReadIndexResponse{request.tag, true, Index(0)});
+    return;
+  }
+  if (holds_lease(now_)) {
+    send(message.from, ReadIndexResponse{request.tag, false, committed_});
     return;
   }
   reads_.add({message.from, request.tag});
@@ -226,18 +315,27 @@ bool Node::transfer_leadership(base::Instant now) {
   WW_ASSERT(now >= now_);
   now_ = now;
   if (role_ != Role::leader) return false;
-  const std::pair<const NodeId, Progress>* best = nullptr;
-  for (const auto& item : progress_) {
-    const bool is_alive = now_ - item.second.last_contact() <= options_.election_timeout;
-    if (!configuration().is_voter(item.first) || !is_alive) continue;
-    if (best == nullptr || item.second.match() > best->second.match()) best = &item;
-  }
+  const auto* best = best_successor();
   if (best == nullptr) return false;
   transfer_target_ = best->first;
   transfer_deadline_ = now_ + options_.election_timeout;
   transfer_sent_ = false;
   maybe_finish_transfer();
   return true;
+}
+
+// The voter that is alive and holds most; one that is on its way out does not count.
+const std::pair<const NodeId, Progress>* Node::best_successor() const {
+  const std::pair<const NodeId, Progress>* best = nullptr;
+  const auto& voters = configuration().voters;
+  for (const auto& item : progress_) {
+    const bool is_alive = now_ - item.second.last_contact() <= options_.election_timeout;
+    const bool is_voter =
+        std::any_of(voters.begin(), voters.end(), [&](const Member& member) { return member.id == item.first; });
+    if (!is_voter || !is_alive) continue;
+    if (best == nullptr || item.second.match() > best->second.match()) best = &item;
+  }
+  return best;
 }
 
 void Node::maybe_finish_transfer() {
@@ -247,6 +345,7 @@ void Node::maybe_finish_transfer() {
     transfer_target_.reset();
   } else if (target->second.match() == log_.last_index()) {
     transfer_sent_ = true;
+    lease_is_void_ = true;
     send(target->first, TimeoutNow{});
   }
 }

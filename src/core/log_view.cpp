@@ -77,6 +77,15 @@ std::vector<Entry> LogView::slice(Index first, std::size_t count_max, std::size_
   return out;
 }
 
+void LogView::reset(Index index, Term term) {
+  terms_.clear();
+  entries_.clear();
+  cached_bytes_ = 0;
+  last_ = durable_ = index;
+  first_ = index.next();
+  released_term_ = term;
+}
+
 void LogView::append(Entry entry) {
   WW_ASSERT(entry.index == last_.next());
   WW_ASSERT(entry.term >= last_term());

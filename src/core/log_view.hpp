@@ -51,6 +51,7 @@ class LogView {
   // Cached entries from `first`: at least one when there is one, then up to both limits.
   [[nodiscard]] std::vector<Entry> slice(Index first, std::size_t count_max, std::size_t bytes_max) const;
 
+  void reset(Index index, Term term);  // an empty log that begins after this entry
   void append(Entry entry);         // entry.index == last_index + 1
   void truncate_from(Index index);  // drops index and everything after it
   void set_durable(Index index);    // only grows

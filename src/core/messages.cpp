@@ -34,6 +34,7 @@ struct Describer {
   std::string operator()(const ForwardedProposals& m) const {
     return fmt::format("Forward count={}", m.proposals.size());
   }
+  std::string operator()(const ForwardedChange& m) const { return "ForwardChange " + describe(m.change); }
   std::string operator()(const ForwardRejected& m) const {
     return fmt::format("ForwardRejected count={} reason={}", m.requests.size(),
                        base::make_error_code(m.reason).message());

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "core/membership.hpp"
 #include "core/types.hpp"
 
 namespace whitewater::core {
@@ -37,7 +38,7 @@ struct AppendResponse {
 // Never waits for a disk. Proves leadership for reads and CheckQuorum.
 struct Heartbeat {
   Index commit;                  // already cut to what this follower is known to hold
-  std::uint64_t read_round = 0;  // the newest read round of the leader; never reused
+  std::uint64_t read_round = 0;  // of this broadcast; grows, never reused
   Index released;                // every member holds everything up to here, so nobody needs it from another's log
 };
 struct HeartbeatResponse {
@@ -66,6 +67,11 @@ struct Proposal {
 struct ForwardedProposals {
   std::vector<Proposal> proposals;
 };
+// The same for a change of the configuration (core/membership.hpp), one at a time.
+struct ForwardedChange {
+  RequestId request;
+  ConfigurationChange change;
+};
 // The leader did not append them; their clients get `reason`.
 struct ForwardRejected {
   std::vector<RequestId> requests;
@@ -83,7 +89,8 @@ struct ReadIndexResponse {
 };
 
 using MessageBody = std::variant<AppendRequest, AppendResponse, Heartbeat, HeartbeatResponse, VoteRequest, VoteResponse,
-                                 TimeoutNow, ForwardedProposals, ForwardRejected, ReadIndexRequest, ReadIndexResponse>;
+                                 TimeoutNow, ForwardedProposals, ForwardedChange, ForwardRejected, ReadIndexRequest,
+                                 ReadIndexResponse>;
 
 struct Message {
   NodeId from;

@@ -34,7 +34,7 @@ std::string describe(Role role) {
 
 bool Output::empty() const {
   return !persist && messages.empty() && after_persist.empty() && committed.empty() && reads.empty() &&
-         rejected.empty() && log_reads.empty();
+         rejected.empty() && log_reads.empty() && snapshots.empty();
 }
 
 Node::Node(NodeOptions options, NodeStart start)
@@ -55,10 +55,13 @@ Node::Node(NodeOptions options, NodeStart start)
   for (Index i = start.applied.next(); i <= log_.last_index(); i = i.next()) {
     const Entry& entry = log_.at(i);
     uncommitted_bytes_ += payload_cost_bytes(entry);
-    if (entry.type != EntryType::configuration) continue;
-    auto configuration = decode_configuration(entry.payload.view());
-    WW_ASSERT_MSG(configuration.has_value(), "a configuration entry of the own log does not decode");
-    configurations_.push_back({i, normalized(std::move(*configuration))});
+    if (entry.type == EntryType::configuration) push_configuration(i, entry.payload.view());
+  }
+  if (options_.lease_reads) {
+    // Before the restart this member may have promised a leader to vote for nobody else for as long.
+    heard_leader_ = true;
+    leader_contact_ = now_;
+    start.first_election_delay.reset();
   }
   restart_election_timer();
   if (start.first_election_delay) {
@@ -99,6 +102,7 @@ void Node::on_message(base::Instant now, Message message) {
         if constexpr (std::is_same_v<Body, VoteResponse>) on_vote_response(message, body);
         if constexpr (std::is_same_v<Body, TimeoutNow>) on_timeout_now(message);
         if constexpr (std::is_same_v<Body, ForwardedProposals>) on_forwarded(message, std::move(body));
+        if constexpr (std::is_same_v<Body, ForwardedChange>) on_forwarded_change(message, body);
         if constexpr (std::is_same_v<Body, ForwardRejected>) on_forward_rejected(body);
         if constexpr (std::is_same_v<Body, ReadIndexRequest>) on_read_index_request(message, body);
         if constexpr (std::is_same_v<Body, ReadIndexResponse>) on_read_index_response(body);
@@ -111,6 +115,9 @@ bool Node::is_message_of_current_term(const Message& message) {
   const auto* vote_request = std::get_if<VoteRequest>(&message.body);
   const auto* vote_response = std::get_if<VoteResponse>(&message.body);
   if (message.term < hard_state_.term) {
+    // The answer to a request of this member's own, whoever gave it: a refusal stays one, and a read that was confirmed after
+    // it was asked for stays confirmed.
+    if (is_body<ForwardRejected>(message) || is_body<ReadIndexResponse>(message)) return true;
     answer_stale(message);
     return false;
   }
@@ -136,6 +143,8 @@ void Node::answer_stale(const Message& message) {
     ForwardRejected rejected;
     for (const Proposal& p : forwarded->proposals) rejected.requests.push_back(p.request);
     send(message.from, std::move(rejected));
+  } else if (const auto* change = std::get_if<ForwardedChange>(&message.body)) {
+    send(message.from, ForwardRejected{{change->request}, base::Errc::not_leader});
   } else if (const auto* read = std::get_if<ReadIndexRequest>(&message.body)) {
     send(message.from, ReadIndexResponse{read->tag, true, Index(0)});
   }
@@ -169,11 +178,24 @@ base::Result<void> Node::on_propose(base::Instant now, Proposal proposal) {
   return {};
 }
 
+base::Result<void> Node::on_propose_change(base::Instant now, RequestId request, ConfigurationChange change) {
+  WW_ASSERT(now >= now_);
+  now_ = now;
+  if (role_ == Role::leader) return append_change(request, change);
+  if (leader_.is_zero()) return base::make_error_code(base::Errc::no_leader);
+  send(leader_, ForwardedChange{request, std::move(change)});
+  return {};
+}
+
 base::Result<void> Node::on_read(base::Instant now, std::uint64_t tag) {
   WW_ASSERT(now >= now_);
   now_ = now;
   if (role_ == Role::leader) {
-    reads_.add({options_.id, tag});
+    if (holds_lease(now)) {
+      output_.reads.push_back({tag, committed_});
+    } else {
+      reads_.add({options_.id, tag});
+    }
     return {};
   }
   if (leader_.is_zero()) return base::make_error_code(base::Errc::no_leader);
@@ -205,16 +227,19 @@ void Node::become_follower(Term term, NodeId leader) {
   own_vote_pending_ = false;
   progress_.clear();
   transfer_target_.reset();
+  round_times_.clear();
   restart_election_timer();
 }
 
+// In force from the moment it is in the log (thesis §4.1).
+void Node::push_configuration(Index index, std::string_view encoded) {
+  auto configuration = decode_configuration(encoded);
+  WW_ASSERT_MSG(configuration.has_value(), "a configuration entry of the own log does not decode");
+  configurations_.push_back({index, normalized(std::move(*configuration))});
+}
+
 void Node::append_to_log(Entry entry) {
-  if (entry.type == EntryType::configuration) {
-    auto configuration = decode_configuration(entry.payload.view());
-    WW_ASSERT(configuration.has_value());
-    // In force from the moment it is in the log (thesis §4.1).
-    configurations_.push_back({entry.index, normalized(std::move(*configuration))});
-  }
+  if (entry.type == EntryType::configuration) push_configuration(entry.index, entry.payload.view());
   uncommitted_bytes_ += payload_cost_bytes(entry);
   log_.append(std::move(entry));
 }
@@ -238,6 +263,34 @@ void Node::set_committed(Index index) {
   }
 }
 
+bool Node::needs_snapshot(Index index, Term term) const { return index > committed_ && !log_.matches(index, term); }
+
+void Node::install_snapshot(base::Instant now, SnapshotPoint point) {
+  WW_ASSERT(now >= now_);
+  now_ = now;
+  WW_ASSERT(role_ != Role::leader);
+  WW_ASSERT(needs_snapshot(point.index, point.term));
+  WW_ASSERT(point.term <= hard_state_.term);
+  log_.reset(point.index, point.term);
+  configurations_.clear();
+  configurations_.push_back({point.index, normalized(std::move(point.configuration))});
+  committed_ = applied_ = point.index;
+  uncommitted_bytes_ = 0;
+  persist_from_ = point.index.next();
+  reset_to_persist_ = TermRun{point.index, point.term};
+  if (!leader_.is_zero()) {
+    send_after_persist(leader_, hard_state_.term, AppendResponse{false, point.index, Index(0), Term(0)});
+  }
+}
+
+void Node::on_stall(base::Instant now) {
+  WW_ASSERT(now >= now_);
+  now_ = now;
+  round_times_.clear();
+  for (auto& [id, progress] : progress_) progress.forget_lease();
+  if (role_ != Role::leader && now_ >= election_deadline_) restart_election_timer();
+}
+
 void Node::restart_election_timer() {
   const auto base_ns = static_cast<std::uint64_t>(options_.election_timeout.count());
   election_deadline_ = now_ + base::Duration(rng_.in_range(base_ns, 2 * base_ns - 1));
@@ -255,11 +308,12 @@ void Node::send_after_persist(NodeId to, Term term, MessageBody body) {
 
 void Node::fill_persist(Output& output) {
   const bool hard_state_changed = hard_state_ != persisted_hard_state_;
-  if (!hard_state_changed && persist_from_ > log_.last_index()) return;
+  if (!hard_state_changed && !reset_to_persist_ && persist_from_ > log_.last_index()) return;
   Persist persist;
   persist.token = next_token_++;
   if (hard_state_changed) persist.hard_state = hard_state_;
   persisted_hard_state_ = hard_state_;
+  persist.reset = std::exchange(reset_to_persist_, std::nullopt);
   persist.entries = log_.slice(persist_from_, SIZE_MAX, SIZE_MAX);
   persist_from_ = log_.last_index().next();
   pending_persists_.push_back({persist.token, log_.last_term(), log_.last_index()});
@@ -306,8 +360,10 @@ void Node::flush_forwards() {
 Output Node::take_output() {
   if (!forwards_.empty()) flush_forwards();
   if (role_ == Role::leader) {
+    advance_configuration();
     maybe_start_read_round();
     replicate();
+    step_down_when_removed();
   }
   Output output = std::exchange(output_, {});
   fill_persist(output);

@@ -39,6 +39,13 @@ struct NodeOptions {
   std::size_t cache_bytes_max = 64UL << 20;        // entries kept in memory for followers and apply
   std::size_t uncommitted_bytes_max = 64UL << 20;  // a leader refuses proposals beyond this
   std::size_t apply_entries_max = 1024;            // entries of one Output::committed
+  // A learner may get a vote when it lacks at most this many entries: what a second of appends brings it.
+  std::uint64_t promotion_lag_entries_max = 4096;
+  // Reads that trust the clocks instead of asking a quorum (thesis §6.4.1). All members of a cluster must agree on it: each
+  // promises to vote for nobody within an election time-out of having heard its leader, restarts included.
+  bool lease_reads = false;
+  // By how much two members' clocks may drift apart, in parts of 1000, while a lease is trusted.
+  std::uint32_t lease_drift_permille = 100;
 };
 
 struct NodeStart {
@@ -53,9 +60,18 @@ struct NodeStart {
   std::optional<base::Duration> first_election_delay;
 };
 
+// The last entry that a snapshot covers, and the configuration in force there.
+struct SnapshotPoint {
+  Index index;
+  Term term;
+  Configuration configuration;
+};
+
 struct Persist {
   std::uint64_t token = 0;  // grows by one
   std::optional<HardState> hard_state;
+  // The log begins anew after this entry, before `entries`: a snapshot, durable by now, has taken its place.
+  std::optional<TermRun> reset;
   std::vector<Entry> entries;  // contiguous; replaces anything from its first index on
 };
 
@@ -77,6 +93,12 @@ struct RejectedProposal {
   base::Errc reason = base::Errc::not_leader;
 };
 
+// A follower needs what the log has released: send it a snapshot, newer than `after`, and tell on_snapshot_sent.
+struct SnapshotWanted {
+  NodeId peer;
+  Index after;
+};
+
 struct Output {
   std::optional<Persist> persist;
   std::vector<Message> messages;
@@ -85,6 +107,7 @@ struct Output {
   std::vector<ReadResult> reads;
   std::vector<RejectedProposal> rejected;
   std::vector<LogRead> log_reads;
+  std::vector<SnapshotWanted> snapshots;  // once for each time that a follower falls behind
 
   [[nodiscard]] bool empty() const;
 };
@@ -100,10 +123,23 @@ class Node {
   // Leader: appends the proposal. Follower: sends it to the leader. no_leader: none is known or leadership is being
   // handed over; too_many_requests: too much is uncommitted; request_too_large. On a refusal nothing was appended.
   base::Result<void> on_propose(base::Instant now, Proposal proposal);
+  // A change of the configuration, by the same way. Its entry carries `request` (the entry that ends it, when it goes through
+  // a joint configuration). Leader: also change_in_progress, learner_not_ready, and what next_configuration refuses.
+  base::Result<void> on_propose_change(base::Instant now, RequestId request, ConfigurationChange change);
   // A linearizable read; the answer comes as Output::reads with `tag`, if it is not lost with a message.
   base::Result<void> on_read(base::Instant now, std::uint64_t tag);
   // What an Output::LogRead asked for; empty when the log could not serve it (released meanwhile).
   void on_log_read(base::Instant now, NodeId peer, std::vector<Entry> entries);
+  // Leader: the follower has said that it holds the snapshot up to `index`.
+  void on_snapshot_sent(base::Instant now, NodeId peer, Index index);
+  // Would a snapshot at `index` bring this member anything? Not when its own log leads up to there.
+  [[nodiscard]] bool needs_snapshot(Index index, Term term) const;
+  // The state machine and its storage now are those of the snapshot, durably; the log follows with the next Persist. Only
+  // what needs_snapshot().
+  void install_snapshot(base::Instant now, SnapshotPoint point);
+  // This process did not run for a while: nothing that it believed about time still holds. The lease ends, and an election
+  // timer that ran out meanwhile starts once more.
+  void on_stall(base::Instant now);
   // A new connection to `peer`: appends in flight on the old one are gone.
   void on_peer_connected(NodeId peer);
   // Entries up to `upto` will not be read again: see releasable().
@@ -128,6 +164,10 @@ class Node {
   [[nodiscard]] const LogView& log() const { return log_; }
   [[nodiscard]] const Configuration& configuration() const { return configurations_.back().configuration; }
   [[nodiscard]] bool is_transferring() const { return transfer_target_.has_value(); }
+  // A change that is in the log and not committed yet.
+  [[nodiscard]] bool has_uncommitted_change() const { return configurations_.size() > 1; }
+  // Leader with lease_reads: a quorum has promised to elect nobody else before this.
+  [[nodiscard]] bool holds_lease(base::Instant now) const;
   [[nodiscard]] bool has_committed_in_term() const { return log_.term_at(committed_) == hard_state_.term; }
   [[nodiscard]] const std::map<NodeId, Progress>& progress() const { return progress_; }
   // Leader: what a quorum would hold if the own disk were not waited for; zero on others.
@@ -160,6 +200,7 @@ class Node {
   void restart_election_timer();
   void send(NodeId to, MessageBody body);
   void send_after_persist(NodeId to, Term term, MessageBody body);
+  void push_configuration(Index index, std::string_view encoded);
   void flush_forwards();
   void fill_persist(Output& output);
   void fill_committed(Output& output);
@@ -189,8 +230,15 @@ class Node {
   void on_append_response(const Message& message, const AppendResponse& response);
   void on_heartbeat_response(const Message& message, const HeartbeatResponse& response);
   void on_forwarded(const Message& message, ForwardedProposals forwarded);
+  void on_forwarded_change(const Message& message, const ForwardedChange& forwarded);
   void on_read_index_request(const Message& message, const ReadIndexRequest& request);
   base::Result<void> append_proposal(Proposal proposal);
+  base::Result<void> append_change(RequestId request, const ConfigurationChange& change);
+  void append_configuration(RequestId request, const Configuration& configuration);
+  void advance_configuration();
+  void step_down_when_removed();
+  [[nodiscard]] const std::pair<const NodeId, Progress>* best_successor() const;
+  [[nodiscard]] bool can_promote(NodeId learner) const;
   [[nodiscard]] Index quorum_match(Index own) const;
   void maybe_commit();
   void update_releasable();
@@ -233,10 +281,16 @@ class Node {
   std::optional<NodeId> transfer_target_;
   base::Instant transfer_deadline_;
   bool transfer_sent_ = false;
+  RequestId change_request_;  // leader: of the joint configuration that is under way
+  // Leader: when each heartbeat round that may still be answered was sent, and whether this term's lease is void for good: a
+  // TimeoutNow that was sent may make its receiver a leader at any time.
+  std::deque<std::pair<std::uint64_t, base::Instant>> round_times_;
+  bool lease_is_void_ = false;
 
   std::uint64_t next_token_ = 1;
   Index persist_from_;  // first entry not yet put into a Persist; past the end when there is none
   std::deque<PendingPersist> pending_persists_;
+  std::optional<TermRun> reset_to_persist_;
   std::vector<Proposal> forwards_;  // follower: to the leader with the next output
   Output output_;
 };

@@ -47,6 +47,10 @@ bool Progress::on_accepted(Index index) {
   return advanced;
 }
 
+void Progress::on_snapshot(Index index) {
+  if (state_ == State::snapshot) reset(State::probe, std::max(match_, index).next());
+}
+
 bool Progress::on_rejected(Index rejected_prev, Index retry_next) {
   // Anything at or below match is known to match: the answer belongs to an append from before.
   if (rejected_prev <= match_) return false;

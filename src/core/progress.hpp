@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 
 #include "base/time.hpp"
 #include "core/types.hpp"
@@ -49,6 +50,13 @@ class Progress {
   void on_heartbeat_response(const WindowLimits& limits);
   void set_reading_log(bool reading) { reading_log_ = reading; }
   void become_snapshot() { reset(State::snapshot, next_); }
+  // It holds everything up to `index` by a snapshot; what follows is found out by a probe.
+  void on_snapshot(Index index);
+  // The newest of the leader's heartbeats that it answered was sent at `sent`: for so long, and an election time-out more,
+  // it votes for nobody else.
+  void on_lease(base::Instant sent) { lease_ = std::max(lease_.value_or(sent), sent); }
+  void forget_lease() { lease_.reset(); }
+  [[nodiscard]] std::optional<base::Instant> lease() const { return lease_; }
   // Its connection is new: nothing in flight will be answered. Where no match is known yet, the probing goes on.
   void become_probe() { reset(State::probe, state_ == State::replicate ? match_.next() : next_); }
 
@@ -65,6 +73,7 @@ class Progress {
   Index next_;
   Index commit_sent_;
   base::Instant last_contact_;
+  std::optional<base::Instant> lease_;
   std::deque<InFlight> in_flight_;
   std::size_t in_flight_bytes_ = 0;
   bool probe_sent_ = false;

@@ -4,18 +4,17 @@
 
 namespace whitewater::core {
 
-std::uint64_t ReadRounds::start(Index commit) {
+void ReadRounds::start(Index commit) {
   WW_ASSERT(running_.empty());
   WW_ASSERT(!waiting_.empty());
   running_.swap(waiting_);
   acks_.clear();
   index_ = commit;
-  return ++round_;
+  running_round_ = round_ + 1;
 }
 
 bool ReadRounds::on_ack(NodeId id, std::uint64_t round) {
-  // A larger number cannot come back from a round that was not started; only the running one counts.
-  if (running_.empty() || round != round_) return false;
+  if (running_.empty() || round < running_round_ || round > round_) return false;
   acks_.insert(id);
   return true;
 }

@@ -1,6 +1,6 @@
-// ReadRounds: the leader's batched linearizable reads (thesis §6.4). One heartbeat round confirms leadership for every
-// read queued before it; its id is never reused, so that an old answer can never confirm a new read (hazard S50). One
-// round is in flight; reads that arrive meanwhile share the next.
+// ReadRounds: the leader's batched linearizable reads (thesis §6.4). Every broadcast of heartbeats has a round id, never
+// reused; a quorum's answers to a round that left after a read was queued confirm it, and no older answer can (hazard S50).
+// One batch is under way; reads that arrive meanwhile share the next.
 #pragma once
 
 #include <optional>
@@ -28,19 +28,22 @@ class ReadRounds {
   [[nodiscard]] std::size_t waiting_count() const { return waiting_.size(); }
   [[nodiscard]] std::uint64_t round() const { return round_; }
 
-  // Begins a round at the present commit index; its id goes out with the next heartbeats. Needs waiting reads and no
-  // running round.
-  std::uint64_t start(Index commit);
-  // `id` answered a heartbeat that carried `round`. Returns whether it counts for the running round.
+  // A broadcast of heartbeats leaves, with or without reads; its id.
+  std::uint64_t next_round() { return ++round_; }
+  // Begins a batch at the present commit index, to be confirmed by the rounds from the next one on. Needs waiting reads and
+  // no running batch.
+  void start(Index commit);
+  // `id` answered a heartbeat that carried `round`. Returns whether it counts for the running batch.
   bool on_ack(NodeId id, std::uint64_t round);
   [[nodiscard]] bool has_ack(NodeId id) const { return acks_.contains(id); }
-  // A quorum has answered: the reads of the round.
+  // A quorum has answered: the reads of the batch.
   std::vector<ConfirmedRead> finish();
   // Leadership is lost: everything queued.
   std::vector<ReadRequest> take_all();
 
  private:
-  std::uint64_t round_ = 0;
+  std::uint64_t round_ = 0;          // of the newest broadcast
+  std::uint64_t running_round_ = 0;  // the first that confirms the running batch
   Index index_;
   std::vector<ReadRequest> waiting_;
   std::vector<ReadRequest> running_;

@@ -9,7 +9,9 @@
 namespace whitewater::core {
 namespace {
 
+// The second form adds `next_learners`; it is written only where there are any.
 constexpr std::uint8_t configuration_format = 1;
+constexpr std::uint8_t configuration_format_demoting = 2;
 
 bool has_id(const std::vector<Member>& members, NodeId id) {
   return std::any_of(members.begin(), members.end(), [&](const Member& m) { return m.id == id; });
@@ -78,25 +80,39 @@ Configuration normalized(Configuration configuration) {
   sort_unique(configuration.voters);
   sort_unique(configuration.outgoing);
   sort_unique(configuration.learners);
+  sort_unique(configuration.next_learners);
   return configuration;
 }
 
 std::string encode(const Configuration& configuration) {
   std::string out;
   base::ByteWriter w(out);
-  w.u8(configuration_format);
+  const bool is_demoting = !configuration.next_learners.empty();
+  w.u8(is_demoting ? configuration_format_demoting : configuration_format);
   write_members(w, configuration.voters);
   write_members(w, configuration.outgoing);
   write_members(w, configuration.learners);
+  if (is_demoting) write_members(w, configuration.next_learners);
   return out;
 }
 
 base::Result<Configuration> decode_configuration(std::string_view bytes) {
   base::ByteReader r(bytes);
-  if (r.u8() != configuration_format) return base::make_error_code(base::Errc::unsupported_version);
+  const std::uint8_t format = r.u8();
+  if (format != configuration_format && format != configuration_format_demoting) {
+    return base::make_error_code(base::Errc::unsupported_version);
+  }
   Configuration c;
-  if (!read_members(r, c.voters) || !read_members(r, c.outgoing) || !read_members(r, c.learners) || !r.at_end()) {
+  if (!read_members(r, c.voters) || !read_members(r, c.outgoing) || !read_members(r, c.learners)) {
     return base::make_error_code(base::Errc::malformed);
+  }
+  if (format == configuration_format_demoting && (!read_members(r, c.next_learners) || c.next_learners.empty())) {
+    return base::make_error_code(base::Errc::malformed);
+  }
+  if (!r.at_end()) return base::make_error_code(base::Errc::malformed);
+  if (c.members().size() > 2 * configuration_members_max) return base::make_error_code(base::Errc::limit_exceeded);
+  for (const Member& m : c.next_learners) {
+    if (!has_id(c.outgoing, m.id) || has_id(c.voters, m.id)) return base::make_error_code(base::Errc::malformed);
   }
   for (const Member& m : c.learners) {
     if (c.is_voter(m.id)) return base::make_error_code(base::Errc::malformed);
@@ -129,6 +145,9 @@ std::string describe(const Configuration& configuration) {
   std::string text = "voters=[" + describe_members(configuration.voters) + "]";
   if (configuration.is_joint()) text += " outgoing=[" + describe_members(configuration.outgoing) + "]";
   if (!configuration.learners.empty()) text += " learners=[" + describe_members(configuration.learners) + "]";
+  if (!configuration.next_learners.empty()) {
+    text += " next_learners=[" + describe_members(configuration.next_learners) + "]";
+  }
   return text;
 }
 

@@ -65,11 +65,12 @@ struct Member {
 
 // Who votes. While `outgoing` is not empty the configuration is joint (thesis §4.3): a decision needs a majority of
 // `voters` and a majority of `outgoing`. Every list is sorted by id and holds no id twice; a learner is in neither list
-// of voters.
+// of voters. A voter that becomes a learner is in `outgoing` and `next_learners` until the joint configuration is left.
 struct Configuration {
   std::vector<Member> voters;
   std::vector<Member> outgoing;
   std::vector<Member> learners;
+  std::vector<Member> next_learners{};
   bool operator==(const Configuration&) const = default;
 
   [[nodiscard]] bool is_joint() const { return !outgoing.empty(); }

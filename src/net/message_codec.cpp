@@ -33,6 +33,7 @@ enum class Kind : std::uint8_t {
   forward_rejected = 9,
   read_index_request = 10,
   read_index_response = 11,
+  forwarded_change = 12,
 };
 
 constexpr std::size_t head_bytes = 1 + 8 + 8 + 8;
@@ -40,8 +41,10 @@ constexpr std::size_t append_head_bytes = 3 * 8 + 4;
 constexpr std::size_t entry_head_bytes = 8 + 1 + 16 + 4;
 constexpr std::size_t proposal_head_bytes = 16 + 4;
 constexpr std::size_t request_id_bytes = 16;
+// Each change: kind, id and a name.
+constexpr std::size_t change_bytes_max = 3 + core::configuration_members_max * (1 + 8 + 4 + core::member_name_bytes_max);
 constexpr auto errc_first = static_cast<std::uint16_t>(Errc::no_leader);
-constexpr auto errc_last = static_cast<std::uint16_t>(Errc::not_found);
+constexpr auto errc_last = static_cast<std::uint16_t>(Errc::no_voters);
 
 // Encoded sizes of the bodies.
 struct BodySize {
@@ -60,6 +63,9 @@ struct BodySize {
     std::size_t size = 4;
     for (const auto& proposal : body.proposals) size += proposal_head_bytes + proposal.payload.size_bytes();
     return size;
+  }
+  std::size_t operator()(const core::ForwardedChange& body) const {
+    return request_id_bytes + 4 + core::encode(body.change).size();
   }
   std::size_t operator()(const core::ForwardRejected& body) const {
     return 2 + 4 + request_id_bytes * body.requests.size();
@@ -130,6 +136,11 @@ class Encoder {
       request_id(proposal.request);
       payload(proposal.payload);
     }
+  }
+  void operator()(const core::ForwardedChange& body) {
+    head(Kind::forwarded_change);
+    request_id(body.request);
+    writer().blob(core::encode(body.change));
   }
   void operator()(const core::ForwardRejected& body) {
     WW_ASSERT(body.requests.size() <= core::message_entries_max);
@@ -224,6 +235,8 @@ class Decoder {
         return forwarded_proposals(out.emplace<core::ForwardedProposals>());
       case Kind::forward_rejected:
         return forward_rejected(out.emplace<core::ForwardRejected>());
+      case Kind::forwarded_change:
+        return forwarded_change(out.emplace<core::ForwardedChange>());
       case Kind::read_index_request:
         out = core::ReadIndexRequest{.tag = reader_.u64()};
         return true;
@@ -284,6 +297,18 @@ class Decoder {
       const auto request = request_id();
       body.proposals.push_back({.request = request, .payload = payload()});
     }
+    return true;
+  }
+  bool forwarded_change(core::ForwardedChange& body) {
+    body.request = request_id();
+    const auto bytes = reader_.blob(change_bytes_max);
+    if (!reader_.ok()) return true;
+    auto change = core::decode_change(bytes);
+    if (!change) {
+      refuse(static_cast<Errc>(change.error().value()));
+      return true;
+    }
+    body.change = std::move(*change);
     return true;
   }
   bool forward_rejected(core::ForwardRejected& body) {
