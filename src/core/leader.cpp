@@ -61,7 +61,8 @@ void Node::send_heartbeats() {
   update_releasable();
   const std::uint64_t round = reads_.next_round();
   if (options_.lease_reads) {
-    while (!round_times_.empty() && now_ - round_times_.front().second > options_.election_timeout) round_times_.pop_front();
+    while (!round_times_.empty() && now_ - round_times_.front().second > options_.election_timeout)
+      round_times_.pop_front();
     round_times_.emplace_back(round, now_);
   }
   for (const auto& [id, progress] : progress_) {
@@ -69,8 +70,8 @@ void Node::send_heartbeats() {
   }
 }
 
-// Thesis §6.4.1, anchored at the moment the answered heartbeat was sent: from when it arrived its receiver refuses votes for an
-// election time-out of its own clock.
+// Thesis §6.4.1, anchored at the moment the answered heartbeat was sent: from when it arrived its receiver refuses
+// votes for an election time-out of its own clock.
 bool Node::holds_lease(base::Instant now) const {
   if (role_ != Role::leader || !options_.lease_reads || lease_is_void_ || transfer_target_) return false;
   if (!has_committed_in_term()) return false;
@@ -93,11 +94,12 @@ base::Result<void> Node::append_proposal(Proposal proposal) {
   return {};
 }
 
-// Thesis §4: a learner gets a vote only when it keeps up, and no change before an entry of this term is committed, or two
-// leaders could count by configurations that do not overlap (hazard S36).
+// Thesis §4: a learner gets a vote only when it keeps up, and no change before an entry of this term is committed, or
+// two leaders could count by configurations that do not overlap (hazard S36).
 base::Result<void> Node::append_change(RequestId request, const ConfigurationChange& change) {
   if (transfer_target_) return base::make_error_code(base::Errc::no_leader);
-  if (!has_committed_in_term() || has_uncommitted_change()) return base::make_error_code(base::Errc::change_in_progress);
+  if (!has_committed_in_term() || has_uncommitted_change())
+    return base::make_error_code(base::Errc::change_in_progress);
   auto next = next_configuration(configuration(), change);
   if (!next) return next.error();
   for (const MemberChange& one : change.changes) {
@@ -130,8 +132,8 @@ void Node::advance_configuration() {
   append_configuration(std::exchange(change_request_, {}), left_joint(configuration()));
 }
 
-// A leader that the committed configuration does not let vote has led until here for the others (thesis §4.2.2); the one that
-// holds most goes on without waiting for a time-out.
+// A leader that the committed configuration does not let vote has led until here for the others (thesis §4.2.2); the
+// one that holds most goes on without waiting for a time-out.
 void Node::step_down_when_removed() {
   if (has_uncommitted_change() || configuration().is_voter(options_.id)) return;
   const auto* successor = best_successor();

@@ -52,10 +52,10 @@ class LogView {
   [[nodiscard]] std::vector<Entry> slice(Index first, std::size_t count_max, std::size_t bytes_max) const;
 
   void reset(Index index, Term term);  // an empty log that begins after this entry
-  void append(Entry entry);         // entry.index == last_index + 1
-  void truncate_from(Index index);  // drops index and everything after it
-  void set_durable(Index index);    // only grows
-  void release(Index upto);         // forgets terms and entries up to `upto`
+  void append(Entry entry);            // entry.index == last_index + 1
+  void truncate_from(Index index);     // drops index and everything after it
+  void set_durable(Index index);       // only grows
+  void release(Index upto);            // forgets terms and entries up to `upto`
   // Drops the oldest cached entries, none after `upto`, until at most `bytes_max` remain.
   void evict(Index upto, std::size_t bytes_max);
 

@@ -88,9 +88,9 @@ struct ReadIndexResponse {
   Index index;
 };
 
-using MessageBody = std::variant<AppendRequest, AppendResponse, Heartbeat, HeartbeatResponse, VoteRequest, VoteResponse,
-                                 TimeoutNow, ForwardedProposals, ForwardedChange, ForwardRejected, ReadIndexRequest,
-                                 ReadIndexResponse>;
+using MessageBody =
+    std::variant<AppendRequest, AppendResponse, Heartbeat, HeartbeatResponse, VoteRequest, VoteResponse, TimeoutNow,
+                 ForwardedProposals, ForwardedChange, ForwardRejected, ReadIndexRequest, ReadIndexResponse>;
 
 struct Message {
   NodeId from;

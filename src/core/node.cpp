@@ -115,8 +115,8 @@ bool Node::is_message_of_current_term(const Message& message) {
   const auto* vote_request = std::get_if<VoteRequest>(&message.body);
   const auto* vote_response = std::get_if<VoteResponse>(&message.body);
   if (message.term < hard_state_.term) {
-    // The answer to a request of this member's own, whoever gave it: a refusal stays one, and a read that was confirmed after
-    // it was asked for stays confirmed.
+    // The answer to a request of this member's own, whoever gave it: a refusal stays one, and a read that was confirmed
+    // after it was asked for stays confirmed.
     if (is_body<ForwardRejected>(message) || is_body<ReadIndexResponse>(message)) return true;
     answer_stale(message);
     return false;

@@ -41,8 +41,8 @@ struct NodeOptions {
   std::size_t apply_entries_max = 1024;            // entries of one Output::committed
   // A learner may get a vote when it lacks at most this many entries: what a second of appends brings it.
   std::uint64_t promotion_lag_entries_max = 4096;
-  // Reads that trust the clocks instead of asking a quorum (thesis §6.4.1). All members of a cluster must agree on it: each
-  // promises to vote for nobody within an election time-out of having heard its leader, restarts included.
+  // Reads that trust the clocks instead of asking a quorum (thesis §6.4.1). All members of a cluster must agree on it:
+  // each promises to vote for nobody within an election time-out of having heard its leader, restarts included.
   bool lease_reads = false;
   // By how much two members' clocks may drift apart, in parts of 1000, while a lease is trusted.
   std::uint32_t lease_drift_permille = 100;
@@ -123,8 +123,9 @@ class Node {
   // Leader: appends the proposal. Follower: sends it to the leader. no_leader: none is known or leadership is being
   // handed over; too_many_requests: too much is uncommitted; request_too_large. On a refusal nothing was appended.
   base::Result<void> on_propose(base::Instant now, Proposal proposal);
-  // A change of the configuration, by the same way. Its entry carries `request` (the entry that ends it, when it goes through
-  // a joint configuration). Leader: also change_in_progress, learner_not_ready, and what next_configuration refuses.
+  // A change of the configuration, by the same way. Its entry carries `request` (the entry that ends it, when it goes
+  // through a joint configuration). Leader: also change_in_progress, learner_not_ready, and what next_configuration
+  // refuses.
   base::Result<void> on_propose_change(base::Instant now, RequestId request, ConfigurationChange change);
   // A linearizable read; the answer comes as Output::reads with `tag`, if it is not lost with a message.
   base::Result<void> on_read(base::Instant now, std::uint64_t tag);
@@ -134,11 +135,11 @@ class Node {
   void on_snapshot_sent(base::Instant now, NodeId peer, Index index);
   // Would a snapshot at `index` bring this member anything? Not when its own log leads up to there.
   [[nodiscard]] bool needs_snapshot(Index index, Term term) const;
-  // The state machine and its storage now are those of the snapshot, durably; the log follows with the next Persist. Only
-  // what needs_snapshot().
+  // The state machine and its storage now are those of the snapshot, durably; the log follows with the next Persist.
+  // Only what needs_snapshot().
   void install_snapshot(base::Instant now, SnapshotPoint point);
-  // This process did not run for a while: nothing that it believed about time still holds. The lease ends, and an election
-  // timer that ran out meanwhile starts once more.
+  // This process did not run for a while: nothing that it believed about time still holds. The lease ends, and an
+  // election timer that ran out meanwhile starts once more.
   void on_stall(base::Instant now);
   // A new connection to `peer`: appends in flight on the old one are gone.
   void on_peer_connected(NodeId peer);
@@ -282,8 +283,8 @@ class Node {
   base::Instant transfer_deadline_;
   bool transfer_sent_ = false;
   RequestId change_request_;  // leader: of the joint configuration that is under way
-  // Leader: when each heartbeat round that may still be answered was sent, and whether this term's lease is void for good: a
-  // TimeoutNow that was sent may make its receiver a leader at any time.
+  // Leader: when each heartbeat round that may still be answered was sent, and whether this term's lease is void for
+  // good: a TimeoutNow that was sent may make its receiver a leader at any time.
   std::deque<std::pair<std::uint64_t, base::Instant>> round_times_;
   bool lease_is_void_ = false;
 

@@ -52,8 +52,8 @@ class Progress {
   void become_snapshot() { reset(State::snapshot, next_); }
   // It holds everything up to `index` by a snapshot; what follows is found out by a probe.
   void on_snapshot(Index index);
-  // The newest of the leader's heartbeats that it answered was sent at `sent`: for so long, and an election time-out more,
-  // it votes for nobody else.
+  // The newest of the leader's heartbeats that it answered was sent at `sent`: for so long, and an election time-out
+  // more, it votes for nobody else.
   void on_lease(base::Instant sent) { lease_ = std::max(lease_.value_or(sent), sent); }
   void forget_lease() { lease_.reset(); }
   [[nodiscard]] std::optional<base::Instant> lease() const { return lease_; }

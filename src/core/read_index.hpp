@@ -1,6 +1,6 @@
-// ReadRounds: the leader's batched linearizable reads (thesis §6.4). Every broadcast of heartbeats has a round id, never
-// reused; a quorum's answers to a round that left after a read was queued confirm it, and no older answer can (hazard S50).
-// One batch is under way; reads that arrive meanwhile share the next.
+// ReadRounds: the leader's batched linearizable reads (thesis §6.4). Every broadcast of heartbeats has a round id,
+// never reused; a quorum's answers to a round that left after a read was queued confirm it, and no older answer can
+// (hazard S50). One batch is under way; reads that arrive meanwhile share the next.
 #pragma once
 
 #include <optional>
@@ -30,8 +30,8 @@ class ReadRounds {
 
   // A broadcast of heartbeats leaves, with or without reads; its id.
   std::uint64_t next_round() { return ++round_; }
-  // Begins a batch at the present commit index, to be confirmed by the rounds from the next one on. Needs waiting reads and
-  // no running batch.
+  // Begins a batch at the present commit index, to be confirmed by the rounds from the next one on. Needs waiting reads
+  // and no running batch.
   void start(Index commit);
   // `id` answered a heartbeat that carried `round`. Returns whether it counts for the running batch.
   bool on_ack(NodeId id, std::uint64_t round);

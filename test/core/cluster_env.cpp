@@ -11,12 +11,19 @@ constexpr int outputs_max = 10000;  // that one input may cause
 
 void DiskEnv::write(const Persist& persist) {
   if (persist.hard_state) hard_state = *persist.hard_state;
+  if (persist.reset) reset(persist.reset->first, persist.reset->term);
   if (persist.entries.empty()) return;
   const Index from = persist.entries.front().index;
   WW_ASSERT(from >= first);
   WW_ASSERT(from <= last().next());
   while (!entries.empty() && entries.back().index >= from) entries.pop_back();
   entries.insert(entries.end(), persist.entries.begin(), persist.entries.end());
+}
+
+void DiskEnv::reset(Index index, Term term) {
+  entries.clear();
+  first = index.next();
+  released_term = term;
 }
 
 void DiskEnv::release(Index upto) {
@@ -50,18 +57,51 @@ void ClusterEnv::restart(std::uint64_t id) {
   MemberEnv& member = members_.at(id);
   WW_ASSERT(member.node == nullptr);
   member.life += 1;
+  // The crash came between a snapshot and the log's new beginning.
+  if (member.durable_applied > member.disk.last()) member.disk.reset(member.durable_applied, member.snapshot_term);
   NodeStart start;
   start.hard_state = member.disk.hard_state;
   start.log = member.disk.start(member.durable_applied);
   start.applied = member.durable_applied;
-  start.configuration = member.base;
-  for (const Entry& e : member.applied) {
-    if (e.type == EntryType::configuration) start.configuration = *decode_configuration(e.payload.view());
-  }
+  start.configuration = configuration_at(member, member.durable_applied);
   start.now = member.now;
   start.rng_seed = id * 1000 + member.life;
   member.node = std::make_unique<Node>(member.options, std::move(start));
   member.seen = Invariants::snapshot(*member.node);
+}
+
+Configuration ClusterEnv::configuration_at(const MemberEnv& member, Index index) {
+  Configuration found = member.base;
+  for (std::size_t i = 0; i < index.value; ++i) {
+    const Entry& e = member.applied[i];
+    if (e.type == EntryType::configuration) found = *decode_configuration(e.payload.view());
+  }
+  return found;
+}
+
+base::Result<void> ClusterEnv::change(std::uint64_t id, RequestId request, ConfigurationChange change) {
+  MemberEnv& member = members_.at(id);
+  auto result = member.node->on_propose_change(member.now, request, std::move(change));
+  settle(member);
+  return result;
+}
+
+bool ClusterEnv::send_snapshot(std::uint64_t from, std::uint64_t to) {
+  MemberEnv& source = members_.at(from);
+  MemberEnv& target = members_.at(to);
+  const Index index = source.durable_applied;
+  const auto term = source.node->log().term_at(index);
+  if (index.is_zero() || !term || !target.node->needs_snapshot(index, *term)) return false;
+  if (*term > target.node->term() || target.node->role() == Role::leader) return false;
+  target.applied.assign(source.applied.begin(), source.applied.begin() + static_cast<std::ptrdiff_t>(index.value));
+  target.durable_applied = index;
+  target.snapshot_term = *term;
+  target.node->install_snapshot(target.now, {index, *term, configuration_at(source, index)});
+  observer_.on_snapshot_installed(target, index);
+  settle(target);
+  source.node->on_snapshot_sent(source.now, NodeId(to), index);
+  settle(source);
+  return true;
 }
 
 void ClusterEnv::crash(std::uint64_t id) {
@@ -187,6 +227,7 @@ void ClusterEnv::carry_out(MemberEnv& member, Output output) {
   for (const ReadResult& r : output.reads) observer_.on_read_result(member, r);
   for (const RejectedProposal& r : output.rejected) observer_.on_rejected(member, r);
   for (const LogRead& r : output.log_reads) answer_log_read(member, r);
+  for (const SnapshotWanted& wanted : output.snapshots) observer_.on_snapshot_wanted(member, wanted);
 }
 
 void ClusterEnv::answer_log_read(MemberEnv& member, const LogRead& request) {

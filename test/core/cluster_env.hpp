@@ -27,7 +27,8 @@ struct DiskEnv {
   [[nodiscard]] Index last() const { return Index(first.value + entries.size() - 1); }
   [[nodiscard]] const Entry& at(Index index) const { return entries[index - first]; }
   void write(const Persist& persist);
-  void release(Index upto);  // keeps the last entry
+  void reset(Index index, Term term);  // begins anew after this entry
+  void release(Index upto);            // keeps the last entry
   [[nodiscard]] LogStart start(Index applied) const;
 };
 
@@ -45,6 +46,7 @@ struct MemberEnv {
   bool automatic_disk = true;
   std::vector<Entry> applied;  // what the state machine was given, from index 1
   Index durable_applied;       // the state machine's own durable position
+  Term snapshot_term;          // of the entry at durable_applied, when an installed snapshot put it there
   std::uint64_t life = 0;
   Invariants::Snapshot seen;
 };
@@ -59,6 +61,8 @@ class ClusterObserver {
   virtual void on_read_result(const MemberEnv&, const ReadResult&) {}
   virtual void on_rejected(const MemberEnv&, const RejectedProposal&) {}
   virtual void on_log_read(const MemberEnv&, const LogRead&, std::size_t /*entries*/) {}
+  virtual void on_snapshot_wanted(const MemberEnv&, const SnapshotWanted&) {}
+  virtual void on_snapshot_installed(const MemberEnv&, Index) {}
   virtual void on_change(const MemberEnv&, const Invariants::Snapshot& /*before*/) {}
 };
 
@@ -77,6 +81,10 @@ class ClusterEnv {
   void tick_to_deadline(std::uint64_t id);
   base::Result<void> propose(std::uint64_t id, Proposal proposal);
   base::Result<void> read(std::uint64_t id, std::uint64_t tag);
+  base::Result<void> change(std::uint64_t id, RequestId request, ConfigurationChange change);
+  // The state of `from` reaches `to`, durably there; the log of `to` follows as its disk allows. False when it is of no
+  // use.
+  bool send_snapshot(std::uint64_t from, std::uint64_t to);
   bool transfer(std::uint64_t id);
   void connect(std::uint64_t id, std::uint64_t peer);
   void release(std::uint64_t id, Index upto);
@@ -95,6 +103,7 @@ class ClusterEnv {
   void deliver(Message message);
 
  private:
+  [[nodiscard]] static Configuration configuration_at(const MemberEnv& member, Index index);
   void settle(MemberEnv& member);
   void carry_out(MemberEnv& member, Output output);
   void answer_log_read(MemberEnv& member, const LogRead& request);

@@ -29,6 +29,7 @@ void RandomChecker::on_applied(const MemberEnv& member, const Entry& entry) {
 
 void RandomChecker::on_committed(const MemberEnv&, const Entry& entry) {
   committed_.push_back(entry);
+  if (entry.type == EntryType::configuration) ++changes_committed_;
   if (entry.type != EntryType::command) return;
   if (!committed_requests_.insert(entry.request.sequence).second) {
     fail(fmt::format("proposal {} committed twice", entry.request.sequence));
@@ -52,6 +53,18 @@ void RandomChecker::on_rejected(const MemberEnv&, const RejectedProposal& reject
   rejected_requests_.insert(rejected.request.sequence);
   if (committed_requests_.contains(rejected.request.sequence)) {
     fail(fmt::format("proposal {} was committed and refused", rejected.request.sequence));
+  }
+}
+
+void RandomChecker::on_snapshot_wanted(const MemberEnv& member, const SnapshotWanted& wanted) {
+  snapshots_wanted.insert({member.options.id.value, wanted.peer.value});
+}
+
+void RandomChecker::on_snapshot_installed(const MemberEnv& member, Index index) {
+  ++snapshots_installed_;
+  if (index.value > committed_.size()) {
+    fail(fmt::format("{} has a snapshot at {}, and {} is committed", member.options.id.value, index.value,
+                     committed_.size()));
   }
 }
 

@@ -20,12 +20,19 @@ class RandomChecker final : public ClusterObserver {
   [[nodiscard]] const std::vector<Entry>& committed() const { return committed_; }
   [[nodiscard]] std::uint64_t reads_done() const { return reads_done_; }
 
+  [[nodiscard]] std::uint64_t snapshots_installed() const { return snapshots_installed_; }
+  [[nodiscard]] std::uint64_t changes_committed() const { return changes_committed_; }
+  // (leader, follower): each once until the test has taken it.
+  std::set<std::pair<std::uint64_t, std::uint64_t>> snapshots_wanted;
+
   void on_read_started(std::uint64_t tag) { reads_[tag] = committed_.size(); }
 
   void on_persist(const MemberEnv& member, const Persist& persist) override;
   void on_applied(const MemberEnv& member, const Entry& entry) override;
   void on_read_result(const MemberEnv& member, const ReadResult& result) override;
   void on_rejected(const MemberEnv& member, const RejectedProposal& rejected) override;
+  void on_snapshot_wanted(const MemberEnv& member, const SnapshotWanted& wanted) override;
+  void on_snapshot_installed(const MemberEnv& member, Index index) override;
   void on_change(const MemberEnv& member, const Invariants::Snapshot& before) override;
 
  private:
@@ -47,6 +54,8 @@ class RandomChecker final : public ClusterObserver {
   std::set<std::uint64_t> rejected_requests_;
   std::map<std::uint64_t, std::uint64_t> reads_;  // tag: what was committed when it began
   std::uint64_t reads_done_ = 0;
+  std::uint64_t snapshots_installed_ = 0;
+  std::uint64_t changes_committed_ = 0;
   std::string violation_;
 };
 
