@@ -358,4 +358,14 @@ void Node::update_releasable() {
   releasable_ = std::max(releasable_, smallest);
 }
 
+Index Node::releasable_behind_healthy() const {
+  if (role_ != Role::leader) return releasable_;
+  Index smallest = std::min(committed_, log_.durable_index());
+  for (const auto& [id, progress] : progress_) {
+    const bool is_heard = now_ - progress.last_contact() <= options_.election_timeout;
+    if (is_heard && progress.state() != Progress::State::snapshot) smallest = std::min(smallest, progress.match());
+  }
+  return std::max(releasable_, smallest);
+}
+
 }  // namespace whitewater::core

@@ -175,6 +175,8 @@ class Node {
   [[nodiscard]] Index replicated_index() const;
   // Every member is known to hold everything up to here; the leader finds it and tells the others.
   [[nodiscard]] Index releasable() const { return releasable_; }
+  // The same for the members that this leader hears and does not send a snapshot to; releasable() on others.
+  [[nodiscard]] Index releasable_behind_healthy() const;
   [[nodiscard]] std::string describe() const;
 
  private:

@@ -10,6 +10,7 @@
 #include "base/bytes.hpp"
 #include "base/ids.hpp"
 #include "base/time.hpp"
+#include "core/membership.hpp"
 
 namespace whitewater::replica {
 
@@ -31,6 +32,7 @@ struct PendingProposal {
   };
   State state = State::held;
   base::SharedBytes payload;
+  std::optional<core::ConfigurationChange> change;  // instead of a payload
   StageTimes times;
   base::Instant deadline;
 };

@@ -54,6 +54,21 @@ base::Result<Ticket> Replica::on_propose(base::Instant now, base::Instant accept
   PendingProposal proposal;
   proposal.payload = std::move(command);
   proposal.times.accepted = accepted;
+  return add_proposal(now, std::move(proposal));
+}
+
+base::Result<Ticket> Replica::on_propose_change(base::Instant now, core::ConfigurationChange change) {
+  now_ = now;
+  if (pending_.count() >= options_.pending_proposals_max) {
+    return base::make_error_code(base::Errc::too_many_requests);
+  }
+  PendingProposal proposal;
+  proposal.change = std::move(change);
+  proposal.times.accepted = now;
+  return add_proposal(now, std::move(proposal));
+}
+
+base::Result<Ticket> Replica::add_proposal(base::Instant now, PendingProposal proposal) {
   proposal.times.proposed = now;
   proposal.deadline = now + options_.request_timeout;
   const Ticket ticket = pending_.add(std::move(proposal));
@@ -119,6 +134,26 @@ void Replica::on_log_read(base::Instant now, core::NodeId peer, std::vector<core
 
 void Replica::on_peer_connected(core::NodeId peer) { node_.on_peer_connected(peer); }
 
+void Replica::on_snapshot_sent(base::Instant now, core::NodeId peer, core::Index index) {
+  now_ = now;
+  node_.on_snapshot_sent(now, peer, index);
+}
+
+std::unique_ptr<kv::Store> Replica::install_snapshot(base::Instant now, core::SnapshotPoint point,
+                                                     std::unique_ptr<kv::Store> store) {
+  WW_ASSERT(store != nullptr);
+  WW_ASSERT(store->applied_index() == point.index);
+  WW_ASSERT(store->durable_applied_index() == point.index);
+  now_ = now;
+  node_.install_snapshot(now, std::move(point));
+  return std::exchange(store_, std::move(store));
+}
+
+void Replica::on_stall(base::Instant now) {
+  now_ = now;
+  node_.on_stall(now);
+}
+
 void Replica::set_log_full(bool full) { node_.set_refusal(full ? std::optional(base::Errc::no_space) : std::nullopt); }
 
 bool Replica::transfer_leadership(base::Instant now) {
@@ -143,7 +178,9 @@ void Replica::try_propose(Ticket ticket, PendingProposal& proposal) {
     held_.push_back(ticket);
     return;
   }
-  const auto proposed = node_.on_propose(now_, {{node_.id(), ticket}, proposal.payload});
+  const core::RequestId request{node_.id(), ticket};
+  const auto proposed = proposal.change ? node_.on_propose_change(now_, request, *proposal.change)
+                                        : node_.on_propose(now_, {request, proposal.payload});
   if (proposed) {
     proposal.state = PendingProposal::State::proposed;
     if (is_leader()) {
@@ -246,6 +283,7 @@ void Replica::apply(const std::vector<core::Entry>& committed) {
         break;
       case core::EntryType::configuration:
         store_->set_configuration(entry.index, entry.payload.view());
+        answer_applied(entry, {});
         break;
       case core::EntryType::command:
         answer_applied(entry, store_->apply(entry.index, entry.payload.view()));
@@ -309,11 +347,14 @@ Effects Replica::take_effects() {
     }
   }
   effects_.log_reads = std::move(output.log_reads);
+  effects_.snapshots = std::move(output.snapshots);
   return std::exchange(effects_, {});
 }
 
-core::Index Replica::releasable() const {
-  const core::Index bound = std::min(store_->durable_applied_index(), node_.releasable());
+core::Index Replica::releasable(LogPressure pressure) const {
+  core::Index bound = store_->durable_applied_index();
+  if (pressure == LogPressure::low) bound = std::min(bound, node_.releasable());
+  if (pressure == LogPressure::high) bound = std::min(bound, node_.releasable_behind_healthy());
   return bound.is_zero() ? bound : bound.prev();
 }
 

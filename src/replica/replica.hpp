@@ -33,10 +33,18 @@ struct ReplicaOptions {
 
 using Ticket = std::uint64_t;
 
+// How much of the log's budget is in use.
+enum class LogPressure : std::uint8_t {
+  low,       // entries wait for every member
+  high,      // for those that are heard from
+  critical,  // for nobody
+};
+
 struct ProposalDone {
   Ticket ticket = 0;
-  // no_leader, too_many_requests, no_space, request_too_large: not applied and never will be. timed_out, stopped:
-  // unknown.
+  // no_leader, too_many_requests, no_space, request_too_large, and the refusals of a membership change: not applied and
+  // never will be. timed_out, stopped: unknown. A membership change that took effect is answered with an empty
+  // response.
   base::Result<kv::CommandResponse> outcome;
   StageTimes times;
 };
@@ -52,9 +60,10 @@ struct Effects {
   std::vector<ProposalDone> proposals;
   std::vector<ReadDone> reads;
   std::vector<core::LogRead> log_reads;
+  std::vector<core::SnapshotWanted> snapshots;
 
   [[nodiscard]] bool empty() const {
-    return !persist && send.empty() && proposals.empty() && reads.empty() && log_reads.empty();
+    return !persist && send.empty() && proposals.empty() && reads.empty() && log_reads.empty() && snapshots.empty();
   }
 };
 
@@ -64,6 +73,8 @@ class Replica {
 
   // A write. On a refusal nothing was proposed; otherwise exactly one ProposalDone follows.
   base::Result<Ticket> on_propose(base::Instant now, base::Instant accepted, base::SharedBytes command);
+  // A change of who is a member. Otherwise as on_propose.
+  base::Result<Ticket> on_propose_change(base::Instant now, core::ConfigurationChange change);
   // A linearizable read. Otherwise as on_propose; the ReadDone's success lets the caller read the store.
   base::Result<Ticket> on_read(base::Instant now);
   void on_message(base::Instant now, core::Message message);
@@ -71,6 +82,12 @@ class Replica {
   void on_persisted(base::Instant now, std::uint64_t token);
   void on_log_read(base::Instant now, core::NodeId peer, std::vector<core::Entry> entries);
   void on_peer_connected(core::NodeId peer);
+  void on_snapshot_sent(base::Instant now, core::NodeId peer, core::Index index);
+  // `store`, durable and the one that the next start opens, takes the place of the present one, which is returned. Only
+  // what node().needs_snapshot().
+  std::unique_ptr<kv::Store> install_snapshot(base::Instant now, core::SnapshotPoint point,
+                                              std::unique_ptr<kv::Store> store);
+  void on_stall(base::Instant now);
   // The log's space: while full, this leader refuses writes (no_space).
   void set_log_full(bool full);
   // Hands leadership over before a stop; the caller waits until is_leader() is false or gives up. False: nobody can
@@ -80,9 +97,10 @@ class Replica {
   void stop();
 
   [[nodiscard]] Effects take_effects();
-  // The newest entry that the log need not keep: applied durably here and held by every member. One entry earlier than
-  // that, so that the first retained entry always has a known predecessor.
-  [[nodiscard]] core::Index releasable() const;
+  // The newest entry that the log need not keep: applied durably here and, as far as the pressure allows to wait for
+  // it, held by the other members; who comes too late gets a snapshot. One entry earlier than that, so that the first
+  // retained entry always has a known predecessor.
+  [[nodiscard]] core::Index releasable(LogPressure pressure = LogPressure::low) const;
   void on_log_released(core::Index upto) { node_.on_released(upto); }
 
   [[nodiscard]] const core::Node& node() const { return node_; }
@@ -119,6 +137,7 @@ class Replica {
   using StageTime = std::optional<base::Instant> StageTimes::*;
 
   [[nodiscard]] bool has_leader() const { return !node_.leader().is_zero() && !node_.is_transferring(); }
+  base::Result<Ticket> add_proposal(base::Instant now, PendingProposal proposal);
   void propose_held();
   void note_stage(std::deque<AwaitedEntry>& awaiting, core::Index reached, StageTime stage);
   void try_propose(Ticket ticket, PendingProposal& proposal);

@@ -16,6 +16,11 @@ constexpr std::size_t compact_records_per_turn = 2000;
 // The store is flushed, so that the log can be released, when more segments than these are in use.
 constexpr std::uint32_t flush_above_segments = 3;
 
+std::optional<log::LogReset> reset_of(const core::Persist& persist) {
+  if (!persist.reset) return std::nullopt;
+  return log::LogReset{persist.reset->first.next(), persist.reset->term};
+}
+
 }  // namespace
 
 // A coroutine that waits for its request; it leaves the map when it ends for whatever reason.
@@ -153,7 +158,7 @@ void Member::perform(replica::Effects effects) {
   if (effects.persist) {
     counters_.entries_logged += effects.persist->entries.size();
     log_.append({effects.persist->token + log_token_offset_, effects.persist->hard_state,
-                 std::move(effects.persist->entries), std::nullopt});
+                 std::move(effects.persist->entries), reset_of(*effects.persist)});
   }
   for (core::Message& message : effects.send) sender_.send(std::move(message));
   if (!effects.proposals.empty()) {

@@ -300,3 +300,38 @@ TEST_CASE("a forwarded write has no stage of a disk that this member did not see
   CHECK_FALSE(env.proposals[0].times.replicated);
   CHECK(env.proposals[0].times.committed == env.now);
 }
+
+TEST_CASE("a change of the members is answered when its entry is applied, a refusal at once") {
+  ReplicaEnv env;
+  env.become_leader();
+  env.drop();
+  const core::Member four{core::NodeId(4), "four"};
+  const auto ticket = env.replica->on_propose_change(env.now, {{{core::ChangeKind::add_learner, four}}});
+  REQUIRE(ticket.has_value());
+  env.drop();
+  CHECK(env.proposals.empty());
+  REQUIRE(env.replica->on_propose_change(env.now, {{{core::ChangeKind::remove, four}}}).has_value());
+  env.drop();
+  REQUIRE(env.proposals.size() == 1);
+  CHECK(env.proposals.back().outcome.error() == base::Errc::change_in_progress);
+  env.receive(2, 2, core::AppendResponse{false, core::Index(3), core::Index(0), core::Term(0)});
+  env.receive(3, 2, core::AppendResponse{false, core::Index(3), core::Index(0), core::Term(0)});
+  env.drop();
+  REQUIRE(env.proposals.size() == 2);
+  CHECK(env.proposals.back().ticket == *ticket);
+  CHECK(env.proposals.back().outcome.has_value());
+  CHECK(core::decode_configuration(env.replica->store().configuration())->is_learner(core::NodeId(4)));
+}
+
+TEST_CASE("a change held while there is no leader is proposed when there is one") {
+  ReplicaEnv env;
+  const core::Member four{core::NodeId(4), "four"};
+  REQUIRE(env.replica->on_propose_change(env.now, {{{core::ChangeKind::add_learner, four}}}).has_value());
+  env.drop();
+  env.follow(5);
+  env.drop();
+  const auto is_forwarded = [](const core::Message& m) {
+    return std::holds_alternative<core::ForwardedChange>(m.body);
+  };
+  CHECK(std::any_of(env.sent.begin(), env.sent.end(), is_forwarded));
+}

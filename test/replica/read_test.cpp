@@ -28,11 +28,11 @@ TEST_CASE("a leader's read waits for a round of heartbeats") {
   env.become_leader();
   CHECK(env.read() == "read 1");
   CHECK(env.take() ==
-        "send 1->2 term=2 Heartbeat commit=2 round=1\n"
-        "send 1->3 term=2 Heartbeat commit=0 round=1\n");
-  env.receive(2, 2, core::HeartbeatResponse{0});
-  CHECK(env.take_without("send") == "");
+        "send 1->2 term=2 Heartbeat commit=2 round=2\n"
+        "send 1->3 term=2 Heartbeat commit=0 round=2\n");
   env.receive(2, 2, core::HeartbeatResponse{1});
+  CHECK(env.take_without("send") == "");
+  env.receive(2, 2, core::HeartbeatResponse{2});
   CHECK(env.take_without("send") == "read 1 ok\n");
 }
 
@@ -43,14 +43,14 @@ TEST_CASE("reads of one turn share a round and later ones share the next") {
   env.read();
   env.drop();
   env.read();
-  env.receive(2, 2, core::HeartbeatResponse{1});
+  env.receive(2, 2, core::HeartbeatResponse{2});
   CHECK(env.take_without("send") ==
         "read 1 ok\n"
         "read 2 ok\n");
   env.drop();
-  env.receive(2, 2, core::HeartbeatResponse{1});
-  CHECK(env.take_without("send") == "");
   env.receive(2, 2, core::HeartbeatResponse{2});
+  CHECK(env.take_without("send") == "");
+  env.receive(2, 2, core::HeartbeatResponse{3});
   CHECK(env.take_without("send") == "read 3 ok\n");
 }
 
@@ -194,7 +194,7 @@ TEST_CASE("pending reads are bounded") {
   CHECK(env.read() == "read 2");
   CHECK(env.read() == "refused: too many requests");
   env.drop();
-  env.receive(2, 2, core::HeartbeatResponse{1});
+  env.receive(2, 2, core::HeartbeatResponse{2});
   env.drop();
   CHECK(env.read() == "read 3");
 }

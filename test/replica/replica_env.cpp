@@ -36,7 +36,8 @@ std::string put_command(const std::string& key, const std::string& value) {
 
 std::string outcome_text(const base::Result<kv::CommandResponse>& outcome) {
   if (!outcome) return outcome.error().message();
-  return fmt::format("ok revision={}", std::get<kv::PutResponse>(*outcome).header_revision);
+  const auto* put = std::get_if<kv::PutResponse>(&*outcome);
+  return put == nullptr ? "ok" : fmt::format("ok revision={}", put->header_revision);
 }
 
 }  // namespace

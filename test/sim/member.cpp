@@ -258,7 +258,9 @@ void SimMember::perform(replica::Effects effects) {
                          persist.entries.empty() ? "" : " .. " + core::describe(persist.entries.back()));
     });
     world_.checker.on_persist(position_, persist.token, persist.hard_state, persist.entries);
-    process_->planner.on_append({persist.token, persist.hard_state, std::move(persist.entries), std::nullopt});
+    std::optional<log::LogReset> reset;
+    if (persist.reset) reset = log::LogReset{persist.reset->first.next(), persist.reset->term};
+    process_->planner.on_append({persist.token, persist.hard_state, std::move(persist.entries), reset});
     move_log_output();
     if (persist.hard_state) maybe_crash_soon();
   }
