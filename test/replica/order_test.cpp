@@ -180,5 +180,5 @@ TEST_CASE("entries that memory no longer holds are read from the log for the fol
                              {},
                              base::SharedBytes(core::encode(env.replica->node().configuration()))};
   env.replica->on_log_read(env.now, core::NodeId(3), {founding, noop});
-  CHECK_THAT(env.take(), Catch::StartsWith("send 1->3 term=2 Append prev=0/0 commit=2 entries=[1/1"));
+  CHECK_THAT(env.take(), Catch::Matchers::StartsWith("send 1->3 term=2 Append prev=0/0 commit=2 entries=[1/1"));
 }

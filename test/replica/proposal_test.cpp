@@ -113,7 +113,7 @@ TEST_CASE("a write that no leader got ends with no leader, one that may be appli
   CHECK(env.put("k", "held") == "write 1");
   env.advance(base::seconds(7));
   const std::string answers = env.take_without("send");
-  CHECK_THAT(answers, Catch::Contains("write 1 no leader\n"));
+  CHECK_THAT(answers, contains_text("write 1 no leader\n"));
   CHECK_FALSE(base::is_outcome_unknown(env.proposals.back().outcome.error()));
 
   ReplicaEnv other;
@@ -121,7 +121,7 @@ TEST_CASE("a write that no leader got ends with no leader, one that may be appli
   other.put("k", "forwarded");
   other.drop();
   other.advance(base::seconds(7));
-  CHECK_THAT(other.take_without("send"), Catch::Contains("write 1 request timed out\n"));
+  CHECK_THAT(other.take_without("send"), contains_text("write 1 request timed out\n"));
   CHECK(base::is_outcome_unknown(other.proposals.back().outcome.error()));
   CHECK(other.replica->proposals_failed() == 1);
 }

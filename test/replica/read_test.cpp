@@ -140,7 +140,7 @@ TEST_CASE("a read without a leader waits, and ends with no leader when its time 
   env.advance(base::milliseconds(6900));
   CHECK(env.take_without("send").find("read") == std::string::npos);
   env.advance(base::milliseconds(200));
-  CHECK_THAT(env.take_without("send"), Catch::Contains("read 1 no leader\n"));
+  CHECK_THAT(env.take_without("send"), contains_text("read 1 no leader\n"));
 }
 
 TEST_CASE("a read that its leader does not answer times out") {
@@ -151,7 +151,7 @@ TEST_CASE("a read that its leader does not answer times out") {
     env.advance(base::milliseconds(50));
     env.follow(2);
   }
-  CHECK_THAT(env.take_without("send"), Catch::Contains("read 1 request timed out\n"));
+  CHECK_THAT(env.take_without("send"), contains_text("read 1 request timed out\n"));
 }
 
 TEST_CASE("a confirmed read that the store never reaches times out") {
@@ -164,7 +164,7 @@ TEST_CASE("a confirmed read that the store never reaches times out") {
     env.advance(base::milliseconds(50));
     env.follow(2);
   }
-  CHECK_THAT(env.take_without("send"), Catch::Contains("read 1 request timed out\n"));
+  CHECK_THAT(env.take_without("send"), contains_text("read 1 request timed out\n"));
 }
 
 TEST_CASE("a deposed leader's reads go to its successor") {

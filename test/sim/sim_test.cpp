@@ -84,16 +84,16 @@ TEST_CASE("a cluster that cannot reach its members fails the liveness phase") {
   options.delay_us_min = options.delay_us_max = 3'000'000;  // longer than any time-out
   const SimResult result = run_seed(options);
   CHECK(result.kind == ExitClass::liveness);
-  CHECK_THAT(result.message, Catch::Contains("every client has written"));
-  CHECK_THAT(result.message, Catch::Contains("member 3: 3 "));
+  CHECK_THAT(result.message, contains_text("every client has written"));
+  CHECK_THAT(result.message, contains_text("member 3: 3 "));
 }
 
 TEST_CASE("every knob is printed and can be set by its printed name") {
   SimOptions options = draw_options(9);
-  CHECK_THAT(describe(options), Catch::StartsWith("seed=9 members="));
+  CHECK_THAT(describe(options), Catch::Matchers::StartsWith("seed=9 members="));
   REQUIRE(set_option(options, "loss_per_mille=77"));
   CHECK(options.loss_per_mille == 77);
-  CHECK_THAT(describe(options), Catch::Contains(" loss_per_mille=77 "));
+  CHECK_THAT(describe(options), contains_text(" loss_per_mille=77 "));
   CHECK(set_option(options, "los_per_mille=77").error() == base::Errc::not_found);
   CHECK(set_option(options, "loss_per_mille").error() == base::Errc::malformed);
   CHECK(set_option(options, "loss_per_mille=").error() == base::Errc::malformed);

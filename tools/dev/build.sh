@@ -27,12 +27,21 @@ build_targets() {
     cmake --build "build/$preset" ${1:+--target "$@"} || build_failed "$preset"
   else
     mkdir -p "$log_dir"
-    cmake --build "build/$preset" ${1:+--target "$@"} 2>&1 | tee "$log_dir/build-$preset.log" |
-      awk '!/^\[[0-9]+\/[0-9]+\]/ { print; fflush(); next }
-           { split($1, part, /[\[\/\]]/); if (part[2] % 10 == 0 || part[2] == part[3]) { print; fflush() } }' ||
+    cmake --build "build/$preset" ${1:+--target "$@"} 2>&1 | tee "$log_dir/build-$preset.log" | every_tenth_step ||
       build_failed "$preset"
   fi
   say "built in $(seconds_since "$started") s"
+}
+
+# Ninja's lines "[n/all] ..." where n ends in 0 or is the last, and every other line. Not awk: some buffer what they read.
+every_tenth_step() {
+  local line
+  while IFS= read -r line; do
+    if [[ ! $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || [[ ${BASH_REMATCH[1]} == *0 ]] ||
+      [ "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}" ]; then
+      printf '%s\n' "$line"
+    fi
+  done
 }
 
 build_failed() {

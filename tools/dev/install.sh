@@ -81,10 +81,23 @@ apt_install() {
   local log=$log_dir/apt.log
   mkdir -p "$log_dir"
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" 2>&1 |
-    tee "$log" |
-    awk '/newly installed/ { total = $3 }
-         /^(Setting up|Unpacking) / { if ($1 == "Setting") printf "  [%d/%s] %s\n", ++done, total, $3; fflush() }
-         /^Need to get/ { print "  " $0; fflush() }'
+    tee "$log" | show_apt_progress
+}
+
+# A line for each package that is set up. Not awk: some buffer what they read.
+show_apt_progress() {
+  local line total="?" count=0
+  while IFS= read -r line; do
+    case "$line" in
+      *" newly installed"*) [[ ! $line =~ ([0-9]+)\ newly ]] || total=${BASH_REMATCH[1]} ;;
+      "Need to get "*) say "  $line" ;;
+      "Setting up "*)
+        count=$((count + 1))
+        line=${line#Setting up }
+        say "  [$count/$total] ${line%% *}"
+        ;;
+    esac
+  done
 }
 
 check_machine() {
