@@ -102,7 +102,8 @@ class SnapshotWriter {
   // checksum_mismatch (this is not all, or not what was sent), too_many_requests (busy: call again later). No chunk is
   // taken afterwards.
   base::Result<void> begin_finish(const SnapshotTotal& total);
-  // To be asked again and again after begin_finish(): it starts a flush that the backend had put off. False before.
+  // To be asked again and again after begin_finish(): it starts a flush that the backend had put off. False before, and
+  // as long as the disk takes nothing: the owner gives up after a time.
   [[nodiscard]] bool is_durable();
   // The finished store, once is_durable(); the writer is of no use afterwards. Costs nothing: the index is there.
   [[nodiscard]] std::unique_ptr<Store> take_store();

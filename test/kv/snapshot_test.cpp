@@ -526,7 +526,7 @@ TEST_CASE("a busy backend puts a transfer off and loses nothing of it") {
 
 namespace {
 
-// Refuses to start a flush the first times.
+// Refuses to start a flush the first times, and then leaves it to the test to end it by flush().
 class LaggingBackend final : public Backend {
  public:
   explicit LaggingBackend(int put_off) : put_off_(put_off) {}
@@ -542,10 +542,11 @@ class LaggingBackend final : public Backend {
   [[nodiscard]] bool write_without_meta(std::span<const RecordWrite> puts, WriteMode mode) override {
     return inner_.write_without_meta(puts, mode);
   }
-  bool flush_async() override { return put_off_-- <= 0 && inner_.flush_async(); }
+  bool flush_async() override { return put_off_-- <= 0; }
   void flush() override { inner_.flush(); }
   [[nodiscard]] Index flushed_index() const override { return inner_.flushed_index(); }
   [[nodiscard]] BackendSize size() const override { return inner_.size(); }
+  [[nodiscard]] bool is_flush_running() const { return put_off_ < 0; }
 
  private:
   MemoryBackend inner_;
@@ -554,14 +555,22 @@ class LaggingBackend final : public Backend {
 
 }  // namespace
 
-TEST_CASE("a flush that the backend puts off is asked for again") {
+TEST_CASE("a flush that the backend puts off is asked for again, and its end is waited for") {
   StoreHarness source;
   fill(source, 5, 100);
   auto reader = source.store().open_snapshot();
-  SnapshotWriter writer(std::make_unique<LaggingBackend>(2), reader->header());
+  auto owned = std::make_unique<LaggingBackend>(2);
+  auto& backend = *owned;
+  SnapshotWriter writer(std::move(owned), reader->header());
   while (const auto chunk = reader->next_chunk(5000)) REQUIRE(writer.add_chunk(chunk->bytes).has_value());
   REQUIRE(writer.begin_finish(*reader->total()).has_value());
+  CHECK_FALSE(backend.is_flush_running());
   CHECK_FALSE(writer.is_durable());
+  CHECK_FALSE(backend.is_flush_running());
+  CHECK_FALSE(writer.is_durable());
+  CHECK(backend.is_flush_running());
+  CHECK_FALSE(writer.is_durable());
+  backend.flush();
   CHECK(writer.is_durable());
   check_same(*writer.take_store(), source.store());
 }
