@@ -56,6 +56,8 @@ class Category final : public boost::system::error_category {
         return "member not found";
       case Errc::no_voters:
         return "the change would leave no voting member";
+      case Errc::out_of_order:
+        return "part of a transfer out of order";
       case Errc::not_found:
         return "not found";
     }

@@ -38,6 +38,7 @@ enum class Errc {
   member_exists,        // the member is in the configuration already, in that place
   member_not_found,     // the member is not in the configuration, or not in the place that the change names
   no_voters,            // the change would leave nobody who votes
+  out_of_order,         // a part of a transfer that does not follow on what came before it
 };
 
 const boost::system::error_category& error_category() noexcept;

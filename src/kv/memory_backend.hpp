@@ -22,17 +22,22 @@ class MemoryBackend final : public Backend {
   explicit MemoryBackend(std::shared_ptr<MemoryDisk> disk = std::make_shared<MemoryDisk>());
 
   [[nodiscard]] StoreMeta meta() const override { return meta_; }
+  [[nodiscard]] bool is_empty() const override { return records_.empty() && meta_ == StoreMeta{}; }
+  // A copy of every record.
+  [[nodiscard]] std::unique_ptr<BackendView> open_view() const override;
   void for_each(const std::function<void(RecordId, std::string_view)>& visit) const override;
   void read(std::span<const RecordId> ids,
             const std::function<void(std::size_t, std::string_view)>& visit) const override;
   [[nodiscard]] bool write(const WriteGroup& group, WriteMode mode) override;
-  // Completes at once.
-  void flush_async() override { flush(); }
+  [[nodiscard]] bool write_without_meta(std::span<const RecordWrite> puts, WriteMode mode) override;
+  // Completes at once, unless busy.
+  bool flush_async() override;
   void flush() override;
   [[nodiscard]] Index flushed_index() const override { return disk_->meta.applied; }
   [[nodiscard]] BackendSize size() const override;
 
-  // Test hook: writes that may be refused are refused while set, as RocksDB does when its background work lags.
+  // Test hook: writes that may be refused are refused while set, and flushes put off until after the next write, as
+  // RocksDB does when its background work lags.
   void set_busy(bool busy) { busy_ = busy; }
 
  private:
@@ -42,12 +47,15 @@ class MemoryBackend final : public Backend {
     bool erase = false;
   };
 
+  void add(std::span<const RecordWrite> puts);
+
   std::shared_ptr<MemoryDisk> disk_;
   std::map<RecordId, std::string> records_;
   StoreMeta meta_;
   std::vector<Unflushed> unflushed_;
   std::uint64_t bytes_ = 0;
   bool busy_ = false;
+  bool is_flush_due_ = false;
 };
 
 }  // namespace whitewater::kv

@@ -81,6 +81,18 @@ KeyValue to_key_value(RecordId id, const RecordView& record) {
           .lease = record.lease};
 }
 
+CheckedRecord check_record(const StoreMeta& meta, RecordId previous, RecordId id, std::string_view bytes) {
+  const auto problem = [](const char* what) { return CheckedRecord{.record = {}, .problem = what}; };
+  if (meta.applied == Index()) return problem("records without a meta record");
+  if (id.main <= 0 || id.sub == record_sub_meta) return problem("a record with a name that no record has");
+  if (id <= previous) return problem("records out of order");
+  if (id.main > meta.current) return problem("a record newer than the store's revision");
+  const auto record = decode_record(bytes);
+  if (!record) return problem("a record does not decode");
+  if (record->create_revision > id.main) return problem("a record created after it was changed");
+  return {.record = *record, .problem = nullptr};
+}
+
 std::string encode_meta(const StoreMeta& meta) {
   std::string out;
   base::ByteWriter writer(out);

@@ -67,6 +67,14 @@ struct StoreMeta {
   bool operator==(const StoreMeta&) const = default;
 };
 
+// A record that may follow `previous` in a store whose meta record is `meta`, decoded. Whatever comes from the disk or
+// from another member passes here before it enters the index.
+struct CheckedRecord {
+  RecordView record;
+  const char* problem = nullptr;  // what is wrong with it; null: nothing
+};
+[[nodiscard]] CheckedRecord check_record(const StoreMeta& meta, RecordId previous, RecordId id, std::string_view bytes);
+
 [[nodiscard]] std::string encode_meta(const StoreMeta& meta);
 // malformed, or unsupported_version for a store that a newer version wrote.
 [[nodiscard]] base::Result<StoreMeta> decode_meta(std::string_view bytes);

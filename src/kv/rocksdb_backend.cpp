@@ -134,6 +134,55 @@ rocksdb::Options make_options(const RocksdbOptions& options, std::shared_ptr<Flu
 
 RecordId meta_id(const StoreMeta& meta) { return {meta.current, record_sub_meta}; }
 
+RecordId checked_name(const rocksdb::DB& db, const rocksdb::Slice& name) {
+  if (name.size() != record_name_bytes) {
+    throw FatalError(ExitCode::corrupt, "store: a record's name in " + db.GetName() + " is malformed");
+  }
+  return decode_name(view(name));
+}
+
+class RocksdbView final : public BackendView {
+ public:
+  // `open_views` counts this one while it lives.
+  RocksdbView(rocksdb::DB& db, StoreMeta meta, std::size_t& open_views)
+      : db_(db), snapshot_(db.GetSnapshot()), meta_(std::move(meta)), open_views_(open_views) {
+    ++open_views_;
+  }
+  ~RocksdbView() override {
+    db_.ReleaseSnapshot(snapshot_);
+    --open_views_;
+  }
+  RocksdbView(const RocksdbView&) = delete;
+  RocksdbView& operator=(const RocksdbView&) = delete;
+
+  [[nodiscard]] StoreMeta meta() const override { return meta_; }
+  // An iterator of its own for each call: one kept from call to call would keep memtables and files from being
+  // released.
+  void for_each_after(RecordId after, const std::function<bool(RecordId, std::string_view)>& visit) const override {
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot_;
+    options.fill_cache = false;
+    const std::unique_ptr<rocksdb::Iterator> records(db_.NewIterator(options));
+    if (after == RecordId{}) {
+      records->SeekToFirst();
+    } else {
+      records->Seek(slice(encode_name(after)));
+    }
+    for (; records->Valid(); records->Next()) {
+      const RecordId id = checked_name(db_, records->key());
+      if (id <= after || id.sub == record_sub_meta) continue;
+      if (!visit(id, view(records->value()))) return;
+    }
+    if (!records->status().ok()) fail("cannot read", records->status());
+  }
+
+ private:
+  rocksdb::DB& db_;
+  const rocksdb::Snapshot* snapshot_;
+  StoreMeta meta_;
+  std::size_t& open_views_;
+};
+
 }  // namespace
 
 struct RocksdbBackend::State {
@@ -145,6 +194,24 @@ struct RocksdbBackend::State {
   // A flush was asked for while writes were stopped (all write buffers waiting to be flushed); it is due after the next
   // write.
   bool is_flush_due = false;
+  bool has_records_without_meta = false;
+  std::size_t open_views = 0;
+
+  void add_puts(std::span<const RecordWrite> puts) {
+    for (const auto& put : puts) {
+      batch.Put(slice(encode_name(put.id)), rocksdb::Slice(put.bytes.data(), put.bytes.size()));
+    }
+  }
+
+  [[nodiscard]] bool write_batch(WriteMode mode) {
+    rocksdb::WriteOptions options;
+    options.disableWAL = true;
+    options.no_slowdown = mode == WriteMode::may_refuse;
+    const auto status = db->Write(options, &batch);
+    if (status.IsIncomplete() && mode == WriteMode::may_refuse) return false;
+    if (!status.ok()) fail("cannot write", status);
+    return true;
+  }
 
   void start_flush() {
     tracker->on_written(db->GetLatestSequenceNumber(), meta.applied, true);
@@ -194,11 +261,19 @@ RocksdbBackend::RocksdbBackend(const RocksdbOptions& options) : state_(std::make
 }
 
 RocksdbBackend::~RocksdbBackend() {
+  WW_ASSERT_MSG(state_->open_views == 0, "a view outlives its backend");
   // Close flushes what is in memory. A failure loses nothing: the log still holds it.
   state_->db->Close().PermitUncheckedError();
 }
 
 StoreMeta RocksdbBackend::meta() const { return state_->meta; }
+
+// A database with records and without a meta record does not open.
+bool RocksdbBackend::is_empty() const { return !state_->has_meta && !state_->has_records_without_meta; }
+
+std::unique_ptr<BackendView> RocksdbBackend::open_view() const {
+  return std::make_unique<RocksdbView>(*state_->db, state_->meta, state_->open_views);
+}
 
 void RocksdbBackend::for_each(const std::function<void(RecordId, std::string_view)>& visit) const {
   rocksdb::ReadOptions options;
@@ -206,11 +281,7 @@ void RocksdbBackend::for_each(const std::function<void(RecordId, std::string_vie
   options.fill_cache = false;
   const std::unique_ptr<rocksdb::Iterator> records(state_->db->NewIterator(options));
   for (records->SeekToFirst(); records->Valid(); records->Next()) {
-    const auto name = view(records->key());
-    if (name.size() != record_name_bytes) {
-      throw FatalError(ExitCode::corrupt, "store: a record's name in " + state_->db->GetName() + " is malformed");
-    }
-    const RecordId id = decode_name(name);
+    const RecordId id = checked_name(*state_->db, records->key());
     if (id.sub != record_sub_meta) visit(id, view(records->value()));
   }
   if (!records->status().ok()) fail("cannot read", records->status());
@@ -252,9 +323,7 @@ bool RocksdbBackend::write(const WriteGroup& group, WriteMode mode) {
   WW_ASSERT(group.meta.applied >= state.meta.applied);
   WW_ASSERT(group.meta.current >= state.meta.current);
   state.batch.Clear();
-  for (const auto& put : group.puts) {
-    state.batch.Put(slice(encode_name(put.id)), rocksdb::Slice(put.bytes.data(), put.bytes.size()));
-  }
+  state.add_puts(group.puts);
   // A record is written once and never again, which is what SingleDelete asks for: both vanish when they meet.
   for (const auto id : group.erases) state.batch.SingleDelete(slice(encode_name(id)));
   if (state.has_meta && meta_id(state.meta) != meta_id(group.meta)) {
@@ -262,12 +331,7 @@ bool RocksdbBackend::write(const WriteGroup& group, WriteMode mode) {
   }
   state.batch.Put(slice(encode_name(meta_id(group.meta))), encode_meta(group.meta));
 
-  rocksdb::WriteOptions options;
-  options.disableWAL = true;
-  options.no_slowdown = mode == WriteMode::may_refuse;
-  const auto status = state.db->Write(options, &state.batch);
-  if (status.IsIncomplete() && mode == WriteMode::may_refuse) return false;
-  if (!status.ok()) fail("cannot write", status);
+  if (!state.write_batch(mode)) return false;
   state.meta = group.meta;
   state.has_meta = true;
   state.tracker->on_written(state.db->GetLatestSequenceNumber(), group.meta.applied, false);
@@ -275,7 +339,20 @@ bool RocksdbBackend::write(const WriteGroup& group, WriteMode mode) {
   return true;
 }
 
-void RocksdbBackend::flush_async() { state_->start_flush(); }
+bool RocksdbBackend::write_without_meta(std::span<const RecordWrite> puts, WriteMode mode) {
+  State& state = *state_;
+  WW_ASSERT(!state.has_meta);
+  state.batch.Clear();
+  state.add_puts(puts);
+  if (!state.write_batch(mode)) return false;
+  state.has_records_without_meta = true;
+  return true;
+}
+
+bool RocksdbBackend::flush_async() {
+  state_->start_flush();
+  return !state_->is_flush_due;
+}
 
 void RocksdbBackend::flush() {
   const auto sequence = state_->db->GetLatestSequenceNumber();

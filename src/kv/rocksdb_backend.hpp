@@ -31,17 +31,21 @@ class RocksdbBackend final : public Backend {
  public:
   // Throws base::FatalError: data_directory (cannot open, locked), corrupt, newer_format, disk.
   explicit RocksdbBackend(const RocksdbOptions& options);
-  // Flushes. What was written is within the durable log, so that this is safe at any time.
+  // Flushes. What was written is within the durable log, so that this is safe at any time. Every view is gone by then.
   ~RocksdbBackend() override;
   RocksdbBackend(const RocksdbBackend&) = delete;
   RocksdbBackend& operator=(const RocksdbBackend&) = delete;
 
   [[nodiscard]] StoreMeta meta() const override;
+  [[nodiscard]] bool is_empty() const override;
+  // Pins a sequence number of RocksDB, no file and no memtable.
+  [[nodiscard]] std::unique_ptr<BackendView> open_view() const override;
   void for_each(const std::function<void(RecordId, std::string_view)>& visit) const override;
   void read(std::span<const RecordId> ids,
             const std::function<void(std::size_t, std::string_view)>& visit) const override;
   [[nodiscard]] bool write(const WriteGroup& group, WriteMode mode) override;
-  void flush_async() override;
+  [[nodiscard]] bool write_without_meta(std::span<const RecordWrite> puts, WriteMode mode) override;
+  bool flush_async() override;
   void flush() override;
   [[nodiscard]] Index flushed_index() const override;
   [[nodiscard]] BackendSize size() const override;

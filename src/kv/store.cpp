@@ -11,6 +11,7 @@
 #include "kv/index.hpp"
 #include "kv/overlay.hpp"
 #include "kv/read_view.hpp"
+#include "kv/snapshot.hpp"
 #include "kv/txn.hpp"
 #include "kv/write_txn.hpp"
 
@@ -40,30 +41,29 @@ CommandResponse finish(std::variant<ErrorCode, Response> result, WriteTxn& txn, 
 
 }  // namespace
 
-Store::Store(std::unique_ptr<Backend> backend)
-    : backend_(std::move(backend)),
-      index_(std::make_unique<KeyIndex>()),
-      overlay_(std::make_unique<RecordOverlay>(*backend_)) {
+Store::Store(std::unique_ptr<Backend> backend) : Store(std::move(backend), std::make_unique<KeyIndex>()) {
+  rebuild_index();
+}
+
+Store::Store(std::unique_ptr<Backend> backend, std::unique_ptr<KeyIndex> index)
+    : backend_(std::move(backend)), index_(std::move(index)), overlay_(std::make_unique<RecordOverlay>(*backend_)) {
   const StoreMeta meta = backend_->meta();
   applied_ = meta.applied;
   current_ = meta.current;
   compacted_ = meta.compacted;
   configuration_ = meta.configuration;
-  rebuild_index();
 }
 
 Store::~Store() = default;
 
 void Store::rebuild_index() {
+  const StoreMeta meta = backend_->meta();
   RecordId last;
   backend_->for_each([&](RecordId id, std::string_view bytes) {
-    const auto record = decode_record(bytes);
-    if (!record) refuse_store("a record does not decode");
-    if (id <= last) refuse_store("records out of order");
-    if (id.main > current_) refuse_store("a record newer than the store's revision");
-    if (record->create_revision > id.main) refuse_store("a record created after it was changed");
+    const auto [record, problem] = check_record(meta, last, id, bytes);
+    if (problem != nullptr) refuse_store(problem);
     last = id;
-    index_->restore(record->key, id, record->create_revision, record->version, compacted_);
+    index_->restore(record.key, id, record.create_revision, record.version, compacted_);
   });
 }
 
@@ -146,6 +146,10 @@ void Store::persist_upto(Index durable) {
 
 void Store::flush_async() { backend_->flush_async(); }
 void Store::flush() { backend_->flush(); }
+
+std::unique_ptr<SnapshotReader> Store::open_snapshot() const {
+  return std::make_unique<SnapshotReader>(backend_->open_view());
+}
 
 Revision Store::physically_compacted_revision() const { return backend_->meta().compaction_finished; }
 

@@ -26,6 +26,7 @@ namespace whitewater::kv {
 class CompactionWalk;
 class KeyIndex;
 class RecordOverlay;
+class SnapshotReader;
 
 using ReadTxnResult = std::variant<ErrorCode, TxnResponse>;
 
@@ -77,6 +78,10 @@ class Store {
   // Flushes and waits: for shutdown.
   void flush();
 
+  // The store as it is at persisted_index(), to be sent to another member (kv/snapshot.hpp). The store goes on
+  // meanwhile; it outlives the reader.
+  [[nodiscard]] std::unique_ptr<SnapshotReader> open_snapshot() const;
+
   // Removes up to about `max_records` obsolete records of a persisted compaction; true while more are left. Bounded
   // work, to be called between other things.
   bool compact_step(std::size_t max_records);
@@ -91,6 +96,10 @@ class Store {
   void check_invariants() const;
 
  private:
+  friend class SnapshotWriter;
+  // With the index of the backend's records, built already.
+  Store(std::unique_ptr<Backend> backend, std::unique_ptr<KeyIndex> index);
+
   CommandResponse execute(const Command& command);
   CommandResponse execute_put(const PutRequest& request);
   CommandResponse execute_delete(const DeleteRangeRequest& request);

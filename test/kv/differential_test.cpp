@@ -3,6 +3,7 @@
 
 #include "kv/check.hpp"
 #include "kv/rocksdb_backend.hpp"
+#include "kv/snapshot.hpp"
 #include "naive_model.hpp"
 #include "random_request.hpp"
 #include "store_harness.hpp"
@@ -30,11 +31,13 @@ class Differential {
       write();
       read();
       upkeep();
+      copy();
       if (round % 500 == 250) restart();
       if (round % 500 == 0) store().check_invariants();
     }
     restart();
     REQUIRE(writes_refused_ > rounds / 50);
+    REQUIRE(copies_ > rounds / 300);
   }
 
  private:
@@ -71,20 +74,61 @@ class Differential {
     if (rng_.chance(1, 200)) store().flush();
   }
 
+  // A chunk of a snapshot a round, while the store goes on. The copy then catches up from the log.
+  void copy() {
+    if (!reader_) {
+      if (!rng_.chance(1, 30)) return;
+      reader_ = store().open_snapshot();
+      writer_ = std::make_unique<SnapshotWriter>(std::make_unique<MemoryBackend>(), reader_->header());
+    }
+    if (const auto chunk = reader_->next_chunk(rng_.in_range(1, 2000))) {
+      REQUIRE(writer_->add_chunk(chunk->bytes).has_value());
+      if (!chunk->is_last) return;
+    }
+    REQUIRE(writer_->begin_finish(*reader_->total()).has_value());
+    REQUIRE(writer_->is_durable());
+    check_copy(*writer_->take_store());
+    reader_.reset();
+    writer_.reset();
+    ++copies_;
+  }
+
+  void check_copy(Store& copied) {
+    copied.check_invariants();
+    catch_up(copied);
+    REQUIRE(copied.hash() == store().hash());
+    shape_.current = model_.current();
+    for (int i = 0; i < 10; ++i) {
+      const auto range = random_range(rng_, shape_);
+      REQUIRE(to_text(copied.range(range)) == to_text(model_.range(range)));
+    }
+    copied.persist_upto(copied.applied_index());
+    while (copied.compact_step(10)) {
+    }
+    copied.check_invariants();
+    REQUIRE(copied.hash() == store().hash());
+  }
+
+  void catch_up(Store& lagging) {
+    for (std::uint64_t i = lagging.applied_index().value; i < log_.size(); ++i) {
+      REQUIRE(to_text(lagging.apply(Index(i + 1), log_[i])) == responses_[i]);
+    }
+  }
+
   // Back to what the backend kept, then the same answers from the same log.
   void restart() {
     const auto hash = store().hash();
     const auto persisted = store().persisted_index();
     const auto durable = store().durable_applied_index();
+    reader_.reset();
+    writer_.reset();
     harness_.reset();
     harness_ = std::make_unique<StoreHarness>(make_backend_());
     const auto applied = store().applied_index();
     REQUIRE(applied >= durable);
     REQUIRE(applied <= persisted);
     store().check_invariants();
-    for (std::uint64_t i = applied.value; i < log_.size(); ++i) {
-      REQUIRE(to_text(store().apply(Index(i + 1), log_[i])) == responses_[i]);
-    }
+    catch_up(store());
     REQUIRE(store().hash() == hash);
   }
 
@@ -92,10 +136,13 @@ class Differential {
   RandomShape shape_;
   MakeBackend make_backend_;
   std::unique_ptr<StoreHarness> harness_;
+  std::unique_ptr<SnapshotReader> reader_;  // of the store that harness_ holds
+  std::unique_ptr<SnapshotWriter> writer_;
   NaiveModel model_;
   std::vector<std::string> log_;
   std::vector<std::string> responses_;
   int writes_refused_ = 0;
+  int copies_ = 0;
 };
 
 }  // namespace
