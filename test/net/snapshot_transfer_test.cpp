@@ -160,8 +160,7 @@ Awaitable<std::unique_ptr<FrameStream>> offer_by_hand(Endpoint endpoint) {
   REQUIRE(outcome.has_value());
   REQUIRE(std::holds_alternative<DialedPeer>(*outcome));
   auto stream = std::move(std::get<DialedPeer>(*outcome).stream);
-  const auto offer =
-      encode_frame(FrameType::snapshot_offer, encode(SnapshotOffer{.term = base::Term(7), .header = ""}));
+  const auto offer = encode_frame(FrameType::snapshot_offer, encode(SnapshotOffer{}));
   CHECK((co_await stream->write(offer)).has_value());
   const auto frame = co_await stream->read_frame();
   REQUIRE(frame.has_value());
