@@ -15,7 +15,8 @@ constexpr std::size_t header_crc_offset = 16;
 constexpr std::size_t read_bytes_min = 4UL << 10;
 
 bool is_known(std::uint8_t type) {
-  return type >= static_cast<std::uint8_t>(FrameType::hello) && type <= static_cast<std::uint8_t>(FrameType::pong);
+  return type >= static_cast<std::uint8_t>(FrameType::hello) &&
+         type <= static_cast<std::uint8_t>(FrameType::snapshot_done);
 }
 
 }  // namespace

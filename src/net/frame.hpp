@@ -37,6 +37,13 @@ enum class FrameType : std::uint8_t {
   bootstrap = 5,    // opaque to this layer: discovery's question, and its answer
   ping = 6,         // 8 opaque bytes; answered by pong with the same bytes
   pong = 7,
+  // On the snapshot channel only (snapshot_message.hpp).
+  snapshot_offer = 8,        // dialler
+  snapshot_offer_reply = 9,  // acceptor
+  snapshot_chunk = 10,       // dialler
+  snapshot_ack = 11,         // acceptor
+  snapshot_end = 12,         // dialler
+  snapshot_done = 13,        // acceptor, then it closes
 };
 
 struct FrameHeader {

@@ -50,8 +50,13 @@ struct PeerAcceptor::Session {
   bool has_delivered = false;  // since the last on_batch_end
 };
 
-PeerAcceptor::PeerAcceptor(PeerHandler& handler, Watchdog& watchdog, base::LogSink& sink, PeerAcceptorOptions options)
-    : handler_(handler), watchdog_(watchdog), sink_(sink), options_(options) {}
+PeerAcceptor::PeerAcceptor(PeerHandler& handler, Watchdog& watchdog, base::LogSink& sink, PeerAcceptorOptions options,
+                           SnapshotHandler* snapshot_handler)
+    : handler_(handler),
+      watchdog_(watchdog),
+      sink_(sink),
+      options_(options),
+      snapshot_receiver_(snapshot_handler, sink, options.snapshot) {}
 
 PeerAcceptor::~PeerAcceptor() { WW_ASSERT_MSG(sessions_.empty(), "the acceptor outlives its sessions"); }
 
@@ -61,6 +66,8 @@ Awaitable<void> PeerAcceptor::serve(TcpSocket socket, std::string head) {
   if (!co_await shake_hands(&session)) co_return;
   if (session.peer.channel == Channel::discovery) {
     co_await answer_bootstrap(&session);
+  } else if (session.peer.channel == Channel::snapshot) {
+    co_await receive_snapshot(&session);
   } else {
     co_await read_messages(&session);
   }
@@ -180,6 +187,12 @@ bool PeerAcceptor::on_frame(Session& session, const Frame& frame) {
     case FrameType::refused:
     case FrameType::bootstrap:
     case FrameType::pong:
+    case FrameType::snapshot_offer:
+    case FrameType::snapshot_offer_reply:
+    case FrameType::snapshot_chunk:
+    case FrameType::snapshot_ack:
+    case FrameType::snapshot_end:
+    case FrameType::snapshot_done:
       return false;
   }
   return false;
@@ -221,6 +234,14 @@ Awaitable<void> PeerAcceptor::answer_bootstrap(Session* session) {
   session->deadline.arm(options_.exchange_timeout);
   const auto sent = co_await stream.write(encode_frame(FrameType::bootstrap, answer));
   if (sent.has_value()) co_await close_politely(&stream.socket(), refusal_discard_bytes_max, refusal_linger);
+}
+
+Awaitable<void> PeerAcceptor::receive_snapshot(Session* session) {
+  const auto ended = co_await snapshot_receiver_.serve({.stream = &session->stream,
+                                                        .deadline = &session->deadline,
+                                                        .from = session->peer,
+                                                        .is_ended = &session->is_ended});
+  note_end(*session, ended.has_error() ? ended.error() : error_code());
 }
 
 void PeerAcceptor::note_end(const Session& session, error_code error) {

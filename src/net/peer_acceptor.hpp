@@ -1,7 +1,7 @@
 // PeerAcceptor: the incoming half of the conversation with all members. Shakes hands, keeps at most one connection per
-// sender and channel (the newest wins), and hands each message that is really meant for this member to its PeerHandler.
-// Owned by the server; sessions run in the listener's TaskGroup on the reactor thread. Never writes messages: that is
-// PeerLink.
+// sender and channel (the newest wins), hands each message that is really meant for this member to its PeerHandler, and
+// a snapshot's connection to its SnapshotReceiver. Owned by the server; sessions run in the listener's TaskGroup on the
+// reactor thread. Never writes messages: that is PeerLink.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@
 #include "core/messages.hpp"
 #include "net/frame_stream.hpp"
 #include "net/handshake.hpp"
+#include "net/snapshot_receiver.hpp"
 #include "net/stream_handler.hpp"
 #include "net/watchdog.hpp"
 
@@ -42,6 +43,7 @@ struct PeerAcceptorOptions {
   base::Duration handshake_timeout = base::seconds(5);
   base::Duration idle_timeout = base::seconds(10);      // the dialler pings each second
   base::Duration exchange_timeout = base::seconds(10);  // on_bootstrap and writing its answer
+  SnapshotReceiverOptions snapshot;
 };
 
 struct PeerAcceptorCounters {
@@ -56,7 +58,9 @@ struct PeerAcceptorCounters {
 
 class PeerAcceptor final : public StreamHandler {
  public:
-  PeerAcceptor(PeerHandler& handler, Watchdog& watchdog, base::LogSink& sink, PeerAcceptorOptions options = {});
+  // Without a snapshot handler every offer of a snapshot is refused (unsupported_version). All outlive the acceptor.
+  PeerAcceptor(PeerHandler& handler, Watchdog& watchdog, base::LogSink& sink, PeerAcceptorOptions options = {},
+               SnapshotHandler* snapshot_handler = nullptr);
   ~PeerAcceptor() override;
 
   Awaitable<void> serve(TcpSocket socket, std::string head) override;
@@ -74,6 +78,7 @@ class PeerAcceptor final : public StreamHandler {
   Awaitable<void> refuse(Session* session, Refused refused);
   Awaitable<void> read_messages(Session* session);
   Awaitable<void> answer_bootstrap(Session* session);
+  Awaitable<void> receive_snapshot(Session* session);
   [[nodiscard]] bool on_read(Session& session, Frame frame);
   [[nodiscard]] bool on_frame(Session& session, const Frame& frame);
   [[nodiscard]] bool deliver(Session& session, const Frame& frame);
@@ -85,6 +90,7 @@ class PeerAcceptor final : public StreamHandler {
   Watchdog& watchdog_;
   base::LogSink& sink_;
   PeerAcceptorOptions options_;
+  SnapshotReceiver snapshot_receiver_;
   IncarnationTable incarnations_;
   std::set<Session*> sessions_;             // every one, in no meaningful order
   std::map<SessionKey, Session*> current_;  // after the handshake, one per sender and channel

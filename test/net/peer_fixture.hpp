@@ -42,9 +42,10 @@ class RecordingHandler final : public PeerHandler {
 
 // A member that accepts peers on a port of its own.
 struct Receiver {
-  Receiver(Executor executor, LocalIdentity self, PeerAcceptorOptions options = {}, ListenerOptions listening = {})
+  Receiver(Executor executor, LocalIdentity self, PeerAcceptorOptions options = {}, ListenerOptions listening = {},
+           SnapshotHandler* snapshots = nullptr)
       : handler(std::move(self)),
-        acceptor(handler, watchdog, sink, options),
+        acceptor(handler, watchdog, sink, options, snapshots),
         port(executor, {.peer = &acceptor, .http1 = nullptr, .http2 = nullptr}, watchdog, listening) {}
   Awaitable<void> stop() { co_await port.stop(); }
   [[nodiscard]] Endpoint endpoint() const { return port.endpoint(); }
