@@ -54,6 +54,8 @@ class Category final : public boost::system::error_category {
         return "member already exists";
       case Errc::member_not_found:
         return "member not found";
+      case Errc::not_needed:
+        return "the receiver has it already";
       case Errc::no_voters:
         return "the change would leave no voting member";
       case Errc::out_of_order:

@@ -37,6 +37,7 @@ enum class Errc {
   learner_not_ready,    // the learner has not caught up with the leader yet
   member_exists,        // the member is in the configuration already, in that place
   member_not_found,     // the member is not in the configuration, or not in the place that the change names
+  not_needed,           // the receiver has what was offered already
   no_voters,            // the change would leave nobody who votes
   out_of_order,         // a part of a transfer that does not follow on what came before it
 };

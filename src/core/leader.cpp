@@ -216,6 +216,11 @@ void Node::on_log_read(base::Instant now, NodeId peer, std::vector<Entry> entrie
   send_append(peer, progress, std::move(entries));
 }
 
+void Node::on_snapshot_started(NodeId peer, Index index) {
+  const auto found = progress_.find(peer);
+  if (role_ == Role::leader && found != progress_.end()) found->second.set_snapshot_index(index);
+}
+
 void Node::on_snapshot_sent(base::Instant now, NodeId peer, Index index) {
   WW_ASSERT(now >= now_);
   now_ = now;
@@ -363,7 +368,12 @@ Index Node::releasable_behind_healthy() const {
   Index smallest = std::min(committed_, log_.durable_index());
   for (const auto& [id, progress] : progress_) {
     const bool is_heard = now_ - progress.last_contact() <= options_.election_timeout;
-    if (is_heard && progress.state() != Progress::State::snapshot) smallest = std::min(smallest, progress.match());
+    if (!is_heard) continue;
+    if (progress.state() == Progress::State::snapshot) {
+      smallest = std::min(smallest, progress.snapshot_index().value_or(smallest));
+    } else {
+      smallest = std::min(smallest, progress.match());
+    }
   }
   return std::max(releasable_, smallest);
 }

@@ -75,6 +75,7 @@ void Progress::reset(State state, Index next) {
   probe_last_ = Index(0);
   reading_log_ = false;
   commit_sent_ = Index(0);
+  snapshot_index_.reset();
 }
 
 void Progress::free_up_to(Index index) {

@@ -50,6 +50,11 @@ class Progress {
   void on_heartbeat_response(const WindowLimits& limits);
   void set_reading_log(bool reading) { reading_log_ = reading; }
   void become_snapshot() { reset(State::snapshot, next_); }
+  // The snapshot that is on its way to it.
+  void set_snapshot_index(Index index) {
+    if (state_ == State::snapshot) snapshot_index_ = index;
+  }
+  [[nodiscard]] std::optional<Index> snapshot_index() const { return snapshot_index_; }
   // It holds everything up to `index` by a snapshot; what follows is found out by a probe.
   void on_snapshot(Index index);
   // The newest of the leader's heartbeats that it answered was sent at `sent`: for so long, and an election time-out
@@ -74,6 +79,7 @@ class Progress {
   Index commit_sent_;
   base::Instant last_contact_;
   std::optional<base::Instant> lease_;
+  std::optional<Index> snapshot_index_;
   std::deque<InFlight> in_flight_;
   std::size_t in_flight_bytes_ = 0;
   bool probe_sent_ = false;

@@ -68,6 +68,7 @@ class LogPlanner {
   // The oldest entry that can be read from disk; last_index() + 1 when there is none.
   [[nodiscard]] Index first_index() const;
   // The term of an entry from first_index() - 1 to last_index(); zero when it is not known.
+  [[nodiscard]] const PlannerLimits& limits() const { return limits_; }
   [[nodiscard]] Term term_at(Index index) const { return terms_.term_at(index); }
   // Where to read an entry; nothing while it is not durable, or when it was released or superseded.
   [[nodiscard]] std::optional<BatchRef> locate(Index index) const;

@@ -223,6 +223,7 @@ LogStats RaftLog::stats() const {
   stats.strategy = executor_->strategy();
   stats.batches = planner_.batches_written();
   stats.segments = planner_.slots();
+  stats.segments_max = planner_.limits().segments_max;
   stats.segments_free = static_cast<std::uint32_t>(planner_.free_slots());
   stats.available_bytes = planner_.available_bytes();
   stats.is_full = planner_.is_full();

@@ -53,6 +53,7 @@ struct LogStats {
   std::uint64_t strategy_switches = 0;
   std::uint32_t segments = 0;
   std::uint32_t segments_free = 0;
+  std::uint32_t segments_max = 0;  // the budget
   std::uint64_t available_bytes = 0;
   bool is_full = false;
   base::Duration probe_uring_p50{0};  // zero: not measured

@@ -17,12 +17,12 @@
 namespace whitewater::net {
 
 inline constexpr std::size_t snapshot_header_bytes_max = 1UL << 20;
-inline constexpr std::size_t snapshot_chunk_bytes_max = 1UL << 20;
+inline constexpr std::size_t snapshot_chunk_bytes_max = 4UL << 20;
 inline constexpr std::size_t snapshot_position_bytes_max = 64;
 inline constexpr std::size_t snapshot_trailer_bytes_max = 64;
 // Any payload that the sender of a snapshot sends: a blob at its bound and the fixed fields. What comes back fits
 // handshake_payload_bytes_max.
-inline constexpr std::size_t snapshot_payload_bytes_max = (1UL << 20) + 64;
+inline constexpr std::size_t snapshot_payload_bytes_max = snapshot_chunk_bytes_max + 64;
 
 struct SnapshotOffer {
   base::Term term;                // of the sender's leadership

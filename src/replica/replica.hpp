@@ -82,6 +82,7 @@ class Replica {
   void on_persisted(base::Instant now, std::uint64_t token);
   void on_log_read(base::Instant now, core::NodeId peer, std::vector<core::Entry> entries);
   void on_peer_connected(core::NodeId peer);
+  void on_snapshot_started(core::NodeId peer, core::Index index) { node_.on_snapshot_started(peer, index); }
   void on_snapshot_sent(base::Instant now, core::NodeId peer, core::Index index);
   // `store`, durable and the one that the next start opens, takes the place of the present one, which is returned. Only
   // what node().needs_snapshot().

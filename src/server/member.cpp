@@ -16,6 +16,14 @@ constexpr std::size_t compact_records_per_turn = 2000;
 // The store is flushed, so that the log can be released, when more segments than these are in use.
 constexpr std::uint32_t flush_above_segments = 3;
 
+// From these parts of the budget on, slow and then absent followers are not waited for.
+replica::LogPressure log_pressure(const log::LogStats& stats) {
+  const std::uint32_t used = stats.segments - stats.segments_free;
+  if (used * 4 >= stats.segments_max * 3) return replica::LogPressure::critical;
+  if (used * 2 >= stats.segments_max) return replica::LogPressure::high;
+  return replica::LogPressure::low;
+}
+
 std::optional<log::LogReset> reset_of(const core::Persist& persist) {
   if (!persist.reset) return std::nullopt;
   return log::LogReset{persist.reset->first.next(), persist.reset->term};
@@ -88,6 +96,7 @@ net::Awaitable<void> Member::tick_loop() {
                  {{"gap_ms", static_cast<std::uint64_t>(gap / base::milliseconds(1))}});
     }
     last_tick_ = now;
+    if (gap > stall_limit_) replica_.on_stall(now);
     replica_.on_tick(now);
     drive();
   }
@@ -128,7 +137,7 @@ net::Awaitable<void> Member::housekeeping_loop() {
 }
 
 void Member::release_log() {
-  const core::Index upto = replica_.releasable();
+  const core::Index upto = replica_.releasable(log_pressure(log_.stats()));
   if (upto <= released_) return;
   released_ = upto;
   log_.release(upto);
@@ -182,6 +191,20 @@ void Member::perform(replica::Effects effects) {
     log_reads_.emplace(next_log_read_, read.peer);
     log_.read(read.first, read.bytes_max, next_log_read_++);
   }
+  for (const core::SnapshotWanted& wanted : effects.snapshots) {
+    if (snapshot_observer_) snapshot_observer_(wanted.peer);
+  }
+}
+
+void Member::on_snapshot_sent(base::NodeId peer, base::Index index) {
+  replica_.on_snapshot_sent(net::now(), peer, index);
+  drive_soon();
+}
+
+std::unique_ptr<kv::Store> Member::install_snapshot(core::SnapshotPoint point, std::unique_ptr<kv::Store> store) {
+  std::unique_ptr<kv::Store> replaced = replica_.install_snapshot(net::now(), std::move(point), std::move(store));
+  drive_soon();
+  return replaced;
 }
 
 void Member::note_role() {

@@ -60,6 +60,12 @@ class Member {
   // After a batch of inputs: acts on all of them at once.
   void drive();
   void on_peer_connected(base::NodeId peer);
+  void on_snapshot_started(base::NodeId peer, base::Index index) { replica_.on_snapshot_started(peer, index); }
+  void on_snapshot_sent(base::NodeId peer, base::Index index);
+  // The store that is replaced; see Replica::install_snapshot.
+  [[nodiscard]] std::unique_ptr<kv::Store> install_snapshot(core::SnapshotPoint point, std::unique_ptr<kv::Store> store);
+  // Called for each follower that needs a snapshot.
+  void on_snapshot_wanted(std::function<void(base::NodeId)> observer) { snapshot_observer_ = std::move(observer); }
   // Hands leadership over; true when this member leads no more within `limit`.
   net::Awaitable<bool> hand_over(base::Duration limit);
   // Answers every waiting request with `stopped`.
@@ -105,6 +111,7 @@ class Member {
   log::LogEvents log_events_;
   std::function<void(const core::Configuration&)> configuration_observer_;
   std::function<void(base::Duration)> apply_observer_;
+  std::function<void(base::NodeId)> snapshot_observer_;
   core::Configuration seen_configuration_;
   core::Role seen_role_ = core::Role::follower;
   base::NodeId seen_leader_;

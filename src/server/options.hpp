@@ -55,6 +55,8 @@ struct Options {
   std::uint64_t heartbeat_interval_ms = 0;
   std::uint64_t proposal_queue_requests = 0;
   std::uint64_t proposal_queue_bytes = 0;
+  std::uint64_t snapshot_rate_bytes = 0;
+  bool lease_reads = false;
 
   // The log on disk.
   LogStrategyChoice log_strategy = LogStrategyChoice::automatic;

@@ -21,9 +21,11 @@ namespace {
 using base::ExitCode;
 using base::FatalError;
 
-// Log tokens used before the replica exists: the beginning of the log and the founding entry.
+// Log tokens used before the replica exists: the beginning of the log, the founding entry, and the new beginning behind a
+// snapshot.
 constexpr std::uint64_t token_begin = 1;
 constexpr std::uint64_t token_found = 2;
+constexpr std::uint64_t token_reset = 3;
 
 constexpr base::Duration exchange_timeout = base::milliseconds(1500);
 constexpr base::Duration watch_interval = base::milliseconds(100);
@@ -117,7 +119,8 @@ void Server::open_disk() {
 
   phase_ = api::StartupPhase::opening_store;
   kv::RocksdbOptions store_options;
-  store_options.directory = directory.store_dir();
+  slots_ = std::make_unique<StoreSlots>(directory.path());
+  store_options.directory = slots_->active();
   store_ = std::make_unique<kv::Store>(std::make_unique<kv::RocksdbBackend>(store_options));
 
   phase_ = api::StartupPhase::replaying_log;
@@ -136,17 +139,41 @@ void Server::open_disk() {
   auto opened = log::RaftLog::open(log_options, sink_);
   log_ = std::move(opened.log);
   recovered_ = std::move(opened.recovered);
+  if (is_log_behind_snapshot()) return;
   if (store_->applied_index() > recovered_.last_index) {
     throw FatalError(ExitCode::corrupt,
-                     "the store in " + directory.store_dir() + " is ahead of the log in " + directory.log_dir() +
+                     "the store in " + slots_->active() + " is ahead of the log in " + directory.log_dir() +
                          ": part of the log is missing; restore both from one backup, or empty the data directory and "
                          "let this member join again as a new one");
   }
   if (store_->applied_index().next() < recovered_.first_index) {
     throw FatalError(ExitCode::corrupt, "the log in " + directory.log_dir() + " begins after what the store in " +
-                                            directory.store_dir() +
+                                            slots_->active() +
                                             " holds; empty the data directory and let this member join again");
   }
+}
+
+// A snapshot was installed, and the crash came before the log had begun anew behind it: what the log holds instead is of no
+// use. Any later state of the store is only there because the log had.
+bool Server::is_log_behind_snapshot() const {
+  const auto& installed = slots_->installed();
+  if (!installed || store_->applied_index() != installed->first) return false;
+  const bool has_it = recovered_.last_index >= installed->first &&
+                      recovered_.terms.term_at(installed->first) == installed->term;
+  return !has_it;
+}
+
+net::Awaitable<void> Server::begin_log_behind_snapshot() {
+  const core::TermRun end = *slots_->installed();
+  sink_.warn("server", "the log begins anew behind the snapshot that was installed before the last stop",
+             {{"index", end.first.value}, {"term", end.term.value}});
+  recovered_.hard_state.term = std::max(recovered_.hard_state.term, end.term);
+  log_->append({token_reset, recovered_.hard_state, {}, log::LogReset{end.first.next(), end.term}});
+  co_await wait_durable(token_reset);
+  recovered_.first_index = end.first.next();
+  recovered_.last_index = end.first;
+  recovered_.entries.clear();
+  recovered_.terms.reset(end.first, end.term);
 }
 
 void Server::make_discovery() {
@@ -233,7 +260,11 @@ void Server::make_network() {
   net::HttpServerOptions http;
   http.body_bytes_max = api::http_body_bytes_max;
   http_ = std::make_unique<net::HttpServer>(executor_, *client_api_, watchdog_, http);
-  acceptor_ = std::make_unique<net::PeerAcceptor>(*this, watchdog_, sink_);
+  snapshot_installer_ = std::make_unique<SnapshotInstaller>(
+      executor_, *slots_, [this] { return member_.get(); },
+      [this] { return snapshot_sender_ && snapshot_sender_->is_sending(); }, sink_, snapshot_counters_);
+  acceptor_ = std::make_unique<net::PeerAcceptor>(*this, watchdog_, sink_, net::PeerAcceptorOptions{},
+                                                  snapshot_installer_.get());
   peers_ = std::make_unique<Peers>(
       executor_, *source_, *refresher_, [this] { return identity(); }, base::Rng(rng_.next()), sink_);
   peers_->on_link_up_call([this](base::NodeId peer) {
@@ -257,6 +288,7 @@ net::Awaitable<void> Server::run() {
   tasks_.spawn(refresher_->run());
   tasks_.spawn(bootstrap_->run());
   tasks_.spawn(peers_->run());
+  tasks_.spawn(snapshot_installer_->run());
   tasks_.spawn(serve_member());
   tasks_.spawn(wait_for_signal());
   co_await tasks_.join();
@@ -276,6 +308,8 @@ net::Awaitable<void> Server::serve_member() {
   sink_.info("server", has_founded ? "member of a founded cluster" : "belongs to a cluster",
              {{"cluster_id", base::to_hex(identity_->cluster())}});
 
+  if (is_log_behind_snapshot()) co_await begin_log_behind_snapshot();
+
   core::NodeStart start;
   start.hard_state = recovered_.hard_state;
   start.log = to_log_start(recovered_);
@@ -291,9 +325,13 @@ net::Awaitable<void> Server::serve_member() {
   const auto half_timeout_us = options_.election_timeout_ms * 1000 / 2;
   start.first_election_delay = base::microseconds(rng_.in_range(half_timeout_us / 3, half_timeout_us));
   member_ = std::make_unique<Member>(executor_, replica_options(), std::move(start), std::move(store_), *log_,
-                                     token_found, *peers_, sink_);
+                                     token_reset, *peers_, sink_);
   member_->on_configuration(
       [this](const core::Configuration& configuration) { peers_->set_configuration(configuration); });
+  snapshot_sender_ = std::make_unique<SnapshotSender>(executor_, *member_, *peers_, options_.snapshot_rate_bytes,
+                                                      base::Rng(rng_.next()), sink_, snapshot_counters_);
+  member_->on_snapshot_wanted([this](base::NodeId peer) { snapshot_sender_->send(peer); });
+  tasks_.spawn(snapshot_sender_->run());
   member_->on_apply_latency([this](base::Duration latency) { metrics_->apply.record_ns(latency.count()); });
   refresher_->set_formed(true);
   phase_ = api::StartupPhase::serving;
@@ -326,6 +364,7 @@ replica::ReplicaOptions Server::replica_options() const {
   replica.node.id = identity_->node();
   replica.node.election_timeout = base::milliseconds(options_.election_timeout_ms);
   replica.node.heartbeat_interval = base::milliseconds(options_.heartbeat_interval_ms);
+  replica.node.lease_reads = options_.lease_reads;
   replica.incarnation = identity_->incarnation();
   replica.request_timeout = base::milliseconds(options_.request_timeout_ms);
   replica.pending_proposals_max = options_.proposal_queue_requests;

@@ -20,6 +20,8 @@
 #include "server/member.hpp"
 #include "server/options.hpp"
 #include "server/peers.hpp"
+#include "server/snapshots.hpp"
+#include "server/store_slots.hpp"
 
 namespace whitewater::server {
 
@@ -59,6 +61,8 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   [[nodiscard]] api::ServerSnapshot snapshot();
   net::Awaitable<void> serve_member();
   net::Awaitable<void> write_founding_entry(core::Entry entry);
+  [[nodiscard]] bool is_log_behind_snapshot() const;
+  net::Awaitable<void> begin_log_behind_snapshot();
   net::Awaitable<void> wait_durable(std::uint64_t token);
   net::Awaitable<void> watch_member();
   net::Awaitable<void> wait_for_signal();
@@ -76,6 +80,7 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   base::Rng rng_;
 
   std::unique_ptr<Identity> identity_;
+  std::unique_ptr<StoreSlots> slots_;
   std::unique_ptr<kv::Store> store_;  // until the member takes it
   std::unique_ptr<log::RaftLog> log_;
   log::RecoveredLog recovered_;
@@ -86,6 +91,9 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   std::unique_ptr<discovery::BootstrapLoop> bootstrap_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<Member> member_;
+  SnapshotCounters snapshot_counters_;
+  std::unique_ptr<SnapshotSender> snapshot_sender_;
+  std::unique_ptr<SnapshotInstaller> snapshot_installer_;
 
   api::Registry registry_;
   std::unique_ptr<api::ServerMetrics> metrics_;
