@@ -459,6 +459,24 @@ TEST_CASE("answers that make no sense end the attempt") {
   });
 }
 
+TEST_CASE("the last word of a receiver that has closed is heard, although a write failed first") {
+  run_on_reactor([](Executor executor) -> Awaitable<void> {
+    auto options = quick_sender();
+    options.rate_bytes_per_s = 40'000;
+    TcpAcceptor acceptor(executor, fixture::loopback());
+    Sending sending(executor, acceptor.local_endpoint(), 100'000, options);
+    auto stream = co_await accept_by_hand(&acceptor);
+    co_await answer(stream.get(), FrameType::snapshot_offer_reply, encode(SnapshotOfferReply{}));
+    CHECK(co_await eventually([&] { return sending.progress.sent_chunks == 1; }));
+    const SnapshotDone done{.failure = Errc::no_space, .installed = base::Index()};
+    co_await answer(stream.get(), FrameType::snapshot_done, encode(done));
+    stream.reset();
+    co_await sending.join();
+    CHECK(sending.outcome().error() == Errc::no_space);
+    CHECK(sending.progress.sent_chunks < 4);
+  });
+}
+
 TEST_CASE("garbage, oversized and misplaced frames end the session, and the handler lets go") {
   run_on_reactor([](Executor executor) -> Awaitable<void> {
     SnapshotMember member(executor);
