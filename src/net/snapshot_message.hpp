@@ -17,6 +17,7 @@
 namespace whitewater::net {
 
 inline constexpr std::size_t snapshot_header_bytes_max = 1UL << 20;
+// More than the largest record of the store, which travels in one piece.
 inline constexpr std::size_t snapshot_chunk_bytes_max = 4UL << 20;
 inline constexpr std::size_t snapshot_position_bytes_max = 64;
 inline constexpr std::size_t snapshot_trailer_bytes_max = 64;

@@ -121,7 +121,7 @@ Awaitable<base::Result<void>> explain(Sending* sending, error_code failure) {
 }
 
 Awaitable<base::Result<void>> send_chunk(Sending* sending, std::string bytes) {
-  WW_ASSERT(bytes.size() <= sending->chunk_bytes);
+  WW_ASSERT(bytes.size() <= snapshot_chunk_bytes_max);
   if (sending->bucket) {
     const auto wait = sending->bucket->take(bytes.size(), now());
     if (wait > base::Duration(0)) co_await sleep_for(wait);

@@ -6,12 +6,14 @@
 #include <boost/asio/post.hpp>
 
 #include "net/task_group.hpp"
+#include "net/timeout.hpp"
 
 namespace whitewater::server {
 namespace {
 
 constexpr base::Duration tick_interval_max = base::milliseconds(25);
 constexpr base::Duration housekeeping_interval = base::milliseconds(200);
+constexpr base::Duration pressed_interval = base::milliseconds(5);  // while half of the log's budget is in use
 constexpr std::size_t compact_records_per_turn = 2000;
 // The store is flushed, so that the log can be released, when more segments than these are in use.
 constexpr std::uint32_t flush_above_segments = 3;
@@ -72,6 +74,7 @@ Member::Member(net::Executor executor, replica::ReplicaOptions options, core::No
       tick_interval_(std::min(tick_interval_max, options.node.heartbeat_interval / 2)),
       stall_limit_(options.node.election_timeout / 2),
       log_descriptor_(executor, ::dup(log.completion_fd())),
+      log_pressed_(executor),
       last_tick_(net::now()) {}
 
 net::Awaitable<void> Member::run() {
@@ -124,14 +127,27 @@ void Member::poll_log() {
   }
 }
 
+net::Awaitable<base::Result<void>> Member::wait_until_pressed() {
+  co_await log_pressed_.wait();
+  co_return base::Result<void>{};
+}
+
 // Work that nobody waits for, in small pieces: compaction, flushing the store, giving back log space.
 net::Awaitable<void> Member::housekeeping_loop() {
   while (true) {
-    co_await net::sleep_for(housekeeping_interval);
+    // Woken early when the log fills; then at short intervals until there is room.
+    const bool is_pressed = log_pressure(log_.stats()) != replica::LogPressure::low;
+    if (is_pressed) {
+      co_await net::sleep_for(pressed_interval);
+    } else {
+      (void)co_await net::with_timeout(wait_until_pressed(), housekeeping_interval);
+    }
     while (replica_.store().compact_step(compact_records_per_turn)) co_await net::sleep_for(base::milliseconds(1));
     const log::LogStats stats = log_.stats();
     const bool is_behind = replica_.store().durable_applied_index() < replica_.store().applied_index();
-    if (is_behind && stats.segments - stats.segments_free > flush_above_segments) replica_.store().flush_async();
+    const bool is_log_long = stats.segments - stats.segments_free > flush_above_segments ||
+                             log_pressure(stats) != replica::LogPressure::low;
+    if (is_behind && is_log_long) (void)replica_.store().flush_async();
     release_log();
   }
 }
@@ -168,6 +184,7 @@ void Member::perform(replica::Effects effects) {
     counters_.entries_logged += effects.persist->entries.size();
     log_.append({effects.persist->token + log_token_offset_, effects.persist->hard_state,
                  std::move(effects.persist->entries), reset_of(*effects.persist)});
+    if (log_pressure(log_.stats()) != replica::LogPressure::low) log_pressed_.notify();
   }
   for (core::Message& message : effects.send) sender_.send(std::move(message));
   if (!effects.proposals.empty()) {

@@ -88,6 +88,7 @@ class Member {
   net::Awaitable<void> tick_loop();
   net::Awaitable<void> log_loop();
   net::Awaitable<void> housekeeping_loop();
+  net::Awaitable<base::Result<void>> wait_until_pressed();
   void drive_soon();
   void perform(replica::Effects effects);
   void poll_log();
@@ -108,6 +109,7 @@ class Member {
   std::unordered_map<std::uint64_t, base::NodeId> log_reads_;
   std::uint64_t next_log_read_ = 1;
   LogDescriptor log_descriptor_;
+  net::Event log_pressed_;  // half of its budget is in use
   log::LogEvents log_events_;
   std::function<void(const core::Configuration&)> configuration_observer_;
   std::function<void(base::Duration)> apply_observer_;

@@ -1,6 +1,8 @@
 #include "server/snapshots.hpp"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
+#include <exception>
 
 #include "base/codec.hpp"
 
@@ -188,6 +190,7 @@ SnapshotInstaller::SnapshotInstaller(net::Executor executor, StoreSlots& slots, 
       counters_(counters) {}
 
 SnapshotInstaller::~SnapshotInstaller() {
+  if (opener_.joinable()) opener_.join();
   if (closer_.joinable()) closer_.join();
 }
 
@@ -205,28 +208,51 @@ net::Awaitable<base::Result<std::string>> SnapshotInstaller::on_offer(net::PeerI
     incoming_->offer = std::move(offer);
     co_return encode_position(incoming_->writer->position());
   }
-  if (const auto begun = begin(from, offer); !begun) co_return begun.error();
+  if (const auto begun = co_await begin(from, std::move(offer)); !begun) co_return begun.error();
   co_return std::string();
 }
 
-base::Result<void> SnapshotInstaller::begin(const net::PeerInfo& from, const net::SnapshotOffer& offer) {
+net::Awaitable<base::Result<void>> SnapshotInstaller::begin(net::PeerInfo from, net::SnapshotOffer offer) {
   give_up();
   const auto header = kv::decode_snapshot_header(offer.header);
-  if (!header) return header.error();
+  if (!header) co_return header.error();
   auto configuration = core::decode_configuration(header->meta.configuration.view());
-  if (!configuration) return configuration.error();
-  if (header->meta.applied != offer.index) return base::make_error_code(base::Errc::malformed);
+  if (!configuration) co_return configuration.error();
+  if (header->meta.applied != offer.index) co_return base::make_error_code(base::Errc::malformed);
   sink_.info("snapshot", "receiving, because the entries that this member lacks are in no log any more",
              {{"peer_id", base::to_hex(from.node)}, {"index", offer.index.value}, {"about_mib", as_mib(offer.total_bytes)}});
   auto incoming = std::make_unique<Incoming>();
-  incoming->offer = offer;
+  incoming->offer = std::move(offer);
   incoming->configuration = std::move(*configuration);
   incoming->folder = slots_.fresh();
+  const auto backend = std::make_shared<std::unique_ptr<kv::Backend>>();
   kv::RocksdbOptions options;
   options.directory = incoming->folder;
-  incoming->writer = std::make_unique<kv::SnapshotWriter>(std::make_unique<kv::RocksdbBackend>(options), *header);
+  co_await run_blocking(&opener_, [backend, options] { *backend = std::make_unique<kv::RocksdbBackend>(options); });
+  incoming->writer = std::make_unique<kv::SnapshotWriter>(std::move(*backend), *header);
   incoming_ = std::move(incoming);
-  return {};
+  co_return base::Result<void>{};
+}
+
+net::Awaitable<void> SnapshotInstaller::run_blocking(std::thread* thread, std::function<void()> work) {
+  if (thread->joinable()) thread->join();
+  // Shared, because the waiting coroutine may be cancelled while the work goes on.
+  struct Finished {
+    explicit Finished(const net::Executor& executor) : event(executor) {}
+    net::Event event;
+    std::exception_ptr failure;
+  };
+  const auto finished = std::make_shared<Finished>(executor_);
+  *thread = std::thread([executor = executor_, finished, work = std::move(work)] {
+    try {
+      work();
+    } catch (...) {
+      finished->failure = std::current_exception();
+    }
+    boost::asio::post(executor, [finished] { finished->event.notify(); });
+  });
+  co_await finished->event.wait();
+  if (finished->failure) std::rethrow_exception(finished->failure);
 }
 
 void SnapshotInstaller::give_up() {
@@ -301,14 +327,13 @@ net::Awaitable<void> SnapshotInstaller::run() {
   while (true) {
     co_await net::sleep_for(retire_interval);
     if (retired_.empty() || is_reading_()) continue;
-    if (closer_.joinable()) closer_.join();
-    closer_ = std::thread([retired = std::move(retired_)]() mutable {
-      for (Retired& one : retired) {
+    const auto retired = std::make_shared<std::vector<Retired>>(std::exchange(retired_, {}));
+    co_await run_blocking(&closer_, [retired] {
+      for (Retired& one : *retired) {
         one.store.reset();
         StoreSlots::remove(one.folder);
       }
     });
-    retired_.clear();
   }
 }
 

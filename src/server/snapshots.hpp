@@ -84,7 +84,10 @@ class SnapshotInstaller final : public net::SnapshotHandler {
     std::string folder;
   };
 
-  [[nodiscard]] base::Result<void> begin(const net::PeerInfo& from, const net::SnapshotOffer& offer);
+  net::Awaitable<base::Result<void>> begin(net::PeerInfo from, net::SnapshotOffer offer);
+  // Runs `work` on a thread of its own; the reactor goes on meanwhile. One at a time for each thread. An exception ends the
+  // process.
+  net::Awaitable<void> run_blocking(std::thread* thread, std::function<void()> work);
   void give_up();
   [[nodiscard]] base::Result<base::Index> install();
 
@@ -96,7 +99,8 @@ class SnapshotInstaller final : public net::SnapshotHandler {
   SnapshotCounters& counters_;
   std::unique_ptr<Incoming> incoming_;
   std::vector<Retired> retired_;
-  std::thread closer_;  // closing a store waits for its disk
+  std::thread opener_;  // opening and closing a store waits for its disk
+  std::thread closer_;
 };
 
 }  // namespace whitewater::server

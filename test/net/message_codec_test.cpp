@@ -72,7 +72,7 @@ TEST_CASE("bytes after a message are refused") {
 
 TEST_CASE("an unknown kind of message is refused as a newer version") {
   auto bytes = encode_message(samples::message(core::TimeoutNow{}));
-  for (const char kind : {'\0', '\x0c', '\xff'}) {
+  for (const char kind : {'\0', '\x0d', '\xff'}) {
     bytes[0] = kind;
     CHECK(decode(bytes).error() == Errc::unsupported_version);
   }
