@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/assert.hpp"
 #include "core/invariants.hpp"
 
@@ -296,7 +298,12 @@ void Node::restart_election_timer() {
   election_deadline_ = now_ + base::Duration(rng_.in_range(base_ns, 2 * base_ns - 1));
 }
 
-bool Node::can_campaign() const { return configuration().is_voter(options_.id); }
+// Also who is voted out by an entry that is not committed yet: perhaps nobody else has it, and nobody without it can
+// win (thesis §4.2.2). Its own vote does not count then.
+bool Node::can_campaign() const {
+  return std::any_of(configurations_.begin(), configurations_.end(),
+                     [&](const ConfigurationAt& at) { return at.configuration.is_voter(options_.id); });
+}
 
 void Node::send(NodeId to, MessageBody body) {
   output_.messages.push_back({options_.id, to, hard_state_.term, std::move(body)});

@@ -131,7 +131,8 @@ class Node {
   base::Result<void> on_read(base::Instant now, std::uint64_t tag);
   // What an Output::LogRead asked for; empty when the log could not serve it (released meanwhile).
   void on_log_read(base::Instant now, NodeId peer, std::vector<Entry> entries);
-  // Leader: a snapshot at `index` is on its way; the log is not released beyond it for a while (releasable_behind_healthy).
+  // Leader: a snapshot at `index` is on its way; the log is not released beyond it for a while
+  // (releasable_behind_healthy).
   void on_snapshot_started(NodeId peer, Index index);
   // Leader: the follower has said that it holds the snapshot up to `index`.
   void on_snapshot_sent(base::Instant now, NodeId peer, Index index);
@@ -177,8 +178,8 @@ class Node {
   [[nodiscard]] Index replicated_index() const;
   // Every member is known to hold everything up to here; the leader finds it and tells the others.
   [[nodiscard]] Index releasable() const { return releasable_; }
-  // The same for the members that this leader hears, those that are sent a snapshot needing what follows it; releasable()
-  // on followers.
+  // The same for the members that this leader hears, those that are sent a snapshot needing what follows it;
+  // releasable() on followers.
   [[nodiscard]] Index releasable_behind_healthy() const;
   [[nodiscard]] std::string describe() const;
 

@@ -42,7 +42,8 @@ constexpr std::size_t entry_head_bytes = 8 + 1 + 16 + 4;
 constexpr std::size_t proposal_head_bytes = 16 + 4;
 constexpr std::size_t request_id_bytes = 16;
 // Each change: kind, id and a name.
-constexpr std::size_t change_bytes_max = 3 + core::configuration_members_max * (1 + 8 + 4 + core::member_name_bytes_max);
+constexpr std::size_t change_bytes_max =
+    3 + core::configuration_members_max * (1 + 8 + 4 + core::member_name_bytes_max);
 constexpr auto errc_first = static_cast<std::uint16_t>(Errc::no_leader);
 constexpr auto errc_last = static_cast<std::uint16_t>(Errc::out_of_order);
 

@@ -25,8 +25,8 @@ class SnapshotSource {
   virtual ~SnapshotSource() = default;
   // Called once, before the first chunk: from here on. Empty is the beginning. An error ends the attempt.
   virtual base::Result<void> seek(std::string_view resume_position) = 0;
-  // About `bytes_max` bytes: more, up to snapshot_chunk_bytes_max, only where a piece cannot be smaller. Empty at the end. An
-  // error ends the attempt.
+  // About `bytes_max` bytes: more, up to snapshot_chunk_bytes_max, only where a piece cannot be smaller. Empty at the
+  // end. An error ends the attempt.
   virtual base::Result<std::string> next_chunk(std::size_t bytes_max) = 0;
   // After the last chunk: at most snapshot_trailer_bytes_max.
   virtual std::string trailer() = 0;

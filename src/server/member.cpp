@@ -145,8 +145,8 @@ net::Awaitable<void> Member::housekeeping_loop() {
     while (replica_.store().compact_step(compact_records_per_turn)) co_await net::sleep_for(base::milliseconds(1));
     const log::LogStats stats = log_.stats();
     const bool is_behind = replica_.store().durable_applied_index() < replica_.store().applied_index();
-    const bool is_log_long = stats.segments - stats.segments_free > flush_above_segments ||
-                             log_pressure(stats) != replica::LogPressure::low;
+    const bool is_log_long =
+        stats.segments - stats.segments_free > flush_above_segments || log_pressure(stats) != replica::LogPressure::low;
     if (is_behind && is_log_long) (void)replica_.store().flush_async();
     release_log();
   }

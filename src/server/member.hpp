@@ -63,7 +63,8 @@ class Member {
   void on_snapshot_started(base::NodeId peer, base::Index index) { replica_.on_snapshot_started(peer, index); }
   void on_snapshot_sent(base::NodeId peer, base::Index index);
   // The store that is replaced; see Replica::install_snapshot.
-  [[nodiscard]] std::unique_ptr<kv::Store> install_snapshot(core::SnapshotPoint point, std::unique_ptr<kv::Store> store);
+  [[nodiscard]] std::unique_ptr<kv::Store> install_snapshot(core::SnapshotPoint point,
+                                                            std::unique_ptr<kv::Store> store);
   // Called for each follower that needs a snapshot.
   void on_snapshot_wanted(std::function<void(base::NodeId)> observer) { snapshot_observer_ = std::move(observer); }
   // Hands leadership over; true when this member leads no more within `limit`.

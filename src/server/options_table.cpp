@@ -64,7 +64,8 @@ std::vector<OptionRow> make_table() {
       {"snapshot_rate_bytes", "WHITEWATER_SNAPSHOT_RATE_BYTES", "Raft", &O::snapshot_rate_bytes, "64MiB",
        "bytes a second at most of a snapshot that is sent to a member; 0 does not limit", 0, 1024 * gib, bytes},
       {"lease_reads", "WHITEWATER_LEASE_READS", "Raft", &O::lease_reads, "false",
-       "answer linearizable reads on the leader's lease instead of asking a majority each time; trusts that clocks run at "
+       "answer linearizable reads on the leader's lease instead of asking a majority each time; trusts that clocks run "
+       "at "
        "the same speed within a tenth; the same on every member, changed only while all are stopped"},
 
       {"log_strategy", "WHITEWATER_LOG_STRATEGY", "Log", &O::log_strategy, "auto",

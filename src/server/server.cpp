@@ -21,8 +21,8 @@ namespace {
 using base::ExitCode;
 using base::FatalError;
 
-// Log tokens used before the replica exists: the beginning of the log, the founding entry, and the new beginning behind a
-// snapshot.
+// Log tokens used before the replica exists: the beginning of the log, the founding entry, and the new beginning behind
+// a snapshot.
 constexpr std::uint64_t token_begin = 1;
 constexpr std::uint64_t token_found = 2;
 constexpr std::uint64_t token_reset = 3;
@@ -153,13 +153,13 @@ void Server::open_disk() {
   }
 }
 
-// A snapshot was installed, and the crash came before the log had begun anew behind it: what the log holds instead is of no
-// use. Any later state of the store is only there because the log had.
+// A snapshot was installed, and the crash came before the log had begun anew behind it: what the log holds instead is
+// of no use. Any later state of the store is only there because the log had.
 bool Server::is_log_behind_snapshot() const {
   const auto& installed = slots_->installed();
   if (!installed || store_->applied_index() != installed->first) return false;
-  const bool has_it = recovered_.last_index >= installed->first &&
-                      recovered_.terms.term_at(installed->first) == installed->term;
+  const bool has_it =
+      recovered_.last_index >= installed->first && recovered_.terms.term_at(installed->first) == installed->term;
   return !has_it;
 }
 

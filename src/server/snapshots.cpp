@@ -72,8 +72,8 @@ std::uint64_t as_mib(std::uint64_t bytes) { return bytes >> 20; }
 
 }  // namespace
 
-// One snapshot and the attempts to bring it over; the reader stays between them, so that the next goes on where the last one
-// ended.
+// One snapshot and the attempts to bring it over; the reader stays between them, so that the next goes on where the
+// last one ended.
 struct SnapshotSender::Attempt {
   std::unique_ptr<kv::SnapshotReader> reader;
   core::Term index_term;
@@ -130,7 +130,8 @@ net::Awaitable<void> SnapshotSender::send_until_followed(base::NodeId peer) {
                {{"peer_id", base::to_hex(peer)}});
     // What the follower refuses as unneeded, or cannot go on with, a probe of its log sorts out.
     if (outcome.error() == base::Errc::not_needed) member_.on_snapshot_sent(peer, base::Index(0));
-    if (outcome.error() != base::Errc::too_many_requests && outcome.error() != base::Errc::connection_lost) attempt = {};
+    if (outcome.error() != base::Errc::too_many_requests && outcome.error() != base::Errc::connection_lost)
+      attempt = {};
     co_await net::sleep_for(pause + base::Duration(rng_.in_range(0, static_cast<std::uint64_t>(pause.count()))));
     pause = std::min(2 * pause, retry_max);
   }
@@ -166,8 +167,9 @@ net::Awaitable<base::Result<base::Index>> SnapshotSender::send_once(base::NodeId
   options.rate_bytes_per_s = rate_bytes_per_s_;
   ReaderSource source(*attempt->reader);
   net::SnapshotProgress progress;
-  auto result = co_await net::send_snapshot(*endpoints, net::make_hello(peers_.identity(), net::Channel::snapshot, peer),
-                                            std::move(offer), &source, &progress, options);
+  auto result =
+      co_await net::send_snapshot(*endpoints, net::make_hello(peers_.identity(), net::Channel::snapshot, peer),
+                                  std::move(offer), &source, &progress, options);
   counters_.sent_bytes += progress.sent_bytes;
   co_return result;
 }
@@ -219,8 +221,9 @@ net::Awaitable<base::Result<void>> SnapshotInstaller::begin(net::PeerInfo from, 
   auto configuration = core::decode_configuration(header->meta.configuration.view());
   if (!configuration) co_return configuration.error();
   if (header->meta.applied != offer.index) co_return base::make_error_code(base::Errc::malformed);
-  sink_.info("snapshot", "receiving, because the entries that this member lacks are in no log any more",
-             {{"peer_id", base::to_hex(from.node)}, {"index", offer.index.value}, {"about_mib", as_mib(offer.total_bytes)}});
+  sink_.info(
+      "snapshot", "receiving, because the entries that this member lacks are in no log any more",
+      {{"peer_id", base::to_hex(from.node)}, {"index", offer.index.value}, {"about_mib", as_mib(offer.total_bytes)}});
   auto incoming = std::make_unique<Incoming>();
   incoming->offer = std::move(offer);
   incoming->configuration = std::move(*configuration);
@@ -301,8 +304,8 @@ base::Result<base::Index> SnapshotInstaller::install() {
   Member* member = member_();
   const core::SnapshotPoint point{incoming_->offer.index, incoming_->offer.index_term, incoming_->configuration};
   const core::Node& node = member->node();
-  const bool is_of_use = node.role() != core::Role::leader && node.term() >= point.term &&
-                         node.needs_snapshot(point.index, point.term);
+  const bool is_of_use =
+      node.role() != core::Role::leader && node.term() >= point.term && node.needs_snapshot(point.index, point.term);
   if (!is_of_use) {
     give_up();
     return base::make_error_code(base::Errc::not_needed);

@@ -1,6 +1,7 @@
 // Snapshots between members: SnapshotSender brings this leader's store to followers whose entries the log has released;
-// SnapshotInstaller makes a store of what another leader sends and puts it in place of this member's own. Both are owned by
-// the server and run on the reactor thread. They decide neither who needs a snapshot (core) nor what is in one (kv).
+// SnapshotInstaller makes a store of what another leader sends and puts it in place of this member's own. Both are
+// owned by the server and run on the reactor thread. They decide neither who needs a snapshot (core) nor what is in one
+// (kv).
 #pragma once
 
 #include <functional>
@@ -60,8 +61,8 @@ class SnapshotSender {
 
 class SnapshotInstaller final : public net::SnapshotHandler {
  public:
-  // `member` gives null until this process belongs to a cluster. `is_reading` tells whether the present store is still read
-  // by a SnapshotSender, which it must outlive.
+  // `member` gives null until this process belongs to a cluster. `is_reading` tells whether the present store is still
+  // read by a SnapshotSender, which it must outlive.
   SnapshotInstaller(net::Executor executor, StoreSlots& slots, std::function<Member*()> member,
                     std::function<bool()> is_reading, base::LogSink& sink, SnapshotCounters& counters);
   ~SnapshotInstaller() override;
@@ -85,8 +86,8 @@ class SnapshotInstaller final : public net::SnapshotHandler {
   };
 
   net::Awaitable<base::Result<void>> begin(net::PeerInfo from, net::SnapshotOffer offer);
-  // Runs `work` on a thread of its own; the reactor goes on meanwhile. One at a time for each thread. An exception ends the
-  // process.
+  // Runs `work` on a thread of its own; the reactor goes on meanwhile. One at a time for each thread. An exception ends
+  // the process.
   net::Awaitable<void> run_blocking(std::thread* thread, std::function<void()> work);
   void give_up();
   [[nodiscard]] base::Result<base::Index> install();

@@ -87,8 +87,9 @@ void StoreSlots::read_record() {
   const bool is_whole = reader.ok() && reader.at_end() && magic == record_magic && number_of(name) &&
                         checksum == base::crc32c(std::string_view(bytes).substr(0, covered_bytes));
   if (!is_whole) {
-    throw FatalError(ExitCode::corrupt, path + " is damaged, so that it is not known which folder holds the store; empty " +
-                                            data_dir_ + " and let this member join again as a new one");
+    throw FatalError(ExitCode::corrupt,
+                     path + " is damaged, so that it is not known which folder holds the store; empty " + data_dir_ +
+                         " and let this member join again as a new one");
   }
   name_ = name;
   installed_ = core::TermRun{index, term};

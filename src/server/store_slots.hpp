@@ -1,7 +1,8 @@
-// StoreSlots: which folder under the data directory holds the store. An installed snapshot is a new folder beside the old
-// one, and a small record that names it makes the exchange: before it is durable the old store counts, afterwards the new
-// one. The record also keeps where the snapshot ended, because the log begins anew behind it only a moment later, and a crash
-// in between must be told from a lost log. Owned by the server; blocks for a sync or two in an exchange, else for nothing.
+// StoreSlots: which folder under the data directory holds the store. An installed snapshot is a new folder beside the
+// old one, and a small record that names it makes the exchange: before it is durable the old store counts, afterwards
+// the new one. The record also keeps where the snapshot ended, because the log begins anew behind it only a moment
+// later, and a crash in between must be told from a lost log. Owned by the server; blocks for a sync or two in an
+// exchange, else for nothing.
 #pragma once
 
 #include <optional>
@@ -13,7 +14,8 @@ namespace whitewater::server {
 
 class StoreSlots {
  public:
-  // Reads the record and removes the folders of stores that are not in use. Throws FatalError: disk, corrupt, newer_format.
+  // Reads the record and removes the folders of stores that are not in use. Throws FatalError: disk, corrupt,
+  // newer_format.
   explicit StoreSlots(std::string data_dir);
 
   [[nodiscard]] std::string active() const;

@@ -137,6 +137,25 @@ TEST_CASE("4.2.2: a removed leader leads until its removal is committed, without
   CHECK(env.node.role() == Role::follower);  // and never campaigns again
 }
 
+TEST_CASE("4.2.2: who is voted out by an uncommitted entry still campaigns, and does not count its own vote") {
+  SoloStart start;
+  start.log = {make_command(1, 1), make_configuration_entry(1, 2, make_configuration({2, 3}))};
+  start.applied = 1;
+  SoloEnv env(start);
+  Output output = env.campaign();
+  REQUIRE(env.node.role() == Role::pre_candidate);
+  CHECK(find_body<VoteRequest>(output.messages, 2) != nullptr);
+  env.receive(2, 2, VoteResponse{true, true});
+  CHECK(env.node.role() == Role::pre_candidate);  // one of two
+  env.receive(3, 2, VoteResponse{true, true});
+  REQUIRE(env.node.role() == Role::candidate);
+  env.persist_all();
+  env.receive(2, 2, VoteResponse{false, true});
+  CHECK(env.node.role() == Role::candidate);
+  env.receive(3, 2, VoteResponse{false, true});
+  CHECK(env.node.role() == Role::leader);
+}
+
 TEST_CASE("a follower hands a change to its leader and passes on the refusal") {
   SoloEnv env;
   env.receive(2, 1, Heartbeat{});

@@ -119,8 +119,18 @@ void SimClient::attempt_later() {
   });
 }
 
+// Any member; once all is healed one that follows a leader, which a member that was removed never does again.
+SimMember& SimClient::draw_member() {
+  std::vector<SimMember*> useful;
+  for (const auto& member : members_) {
+    if (is_healed_ && member->is_up() && !member->replica().node().leader().is_zero()) useful.push_back(member.get());
+  }
+  if (useful.empty()) return *members_[rng_.in_range(0, members_.size() - 1)];
+  return *useful[rng_.in_range(0, useful.size() - 1)];
+}
+
 void SimClient::attempt() {
-  SimMember& member = *members_[rng_.in_range(0, members_.size() - 1)];
+  SimMember& member = draw_member();
   world_.scheduler.after(draw_hop(), [this, &member, number = current_->number] {
     if (!is_current(number)) return;
     if (!member.is_up()) {

@@ -45,6 +45,7 @@ class SimClient {
   void begin();
   void begin_later();
   void attempt();
+  [[nodiscard]] SimMember& draw_member();
   void attempt_later();
   void send_write(SimMember& member);
   void send_read(SimMember& member);

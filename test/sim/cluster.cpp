@@ -11,7 +11,7 @@ namespace whitewater::sim {
 SimCluster::SimCluster(const SimOptions& options, Trace trace)
     : options_(options),
       rng_(options.seed),
-      checker_(options.members, hash_),
+      checker_(member_count(options), hash_),
       network_(options_, scheduler_, base::Rng(rng_.next()),
                [this](std::size_t to, core::Message message) { members_[to]->receive(std::move(message)); }),
       world_{options_,
@@ -20,9 +20,12 @@ SimCluster::SimCluster(const SimOptions& options, Trace trace)
              checker_,
              hash_,
              std::move(trace),
-             [this](std::size_t member) { nemesis_.crash(member); }},
-      nemesis_(world_, members_, base::Rng(rng_.next())) {
-  for (std::size_t i = 0; i < options_.members; ++i) {
+             [this](std::size_t member) { nemesis_.crash(member); },
+             [this](std::size_t from, std::size_t to) { transfers_.want(from, to); },
+             [this](std::size_t member) { transfers_.on_store_gone(member); }},
+      nemesis_(world_, members_, base::Rng(rng_.next())),
+      transfers_(world_, members_, base::Rng(rng_.next())) {
+  for (std::size_t i = 0; i < member_count(options_); ++i) {
     members_.push_back(std::make_unique<SimMember>(world_, i, base::Rng(rng_.next())));
   }
   for (std::uint32_t i = 0; i < options_.clients; ++i) {
@@ -33,10 +36,16 @@ SimCluster::SimCluster(const SimOptions& options, Trace trace)
 
 void SimCluster::found() {
   core::Configuration configuration;
-  for (std::size_t i = 0; i < members_.size(); ++i) {
+  for (std::size_t i = 0; i < options_.members; ++i) {
     configuration.voters.push_back({SimMember::id_of(i), "member-" + std::to_string(i + 1)});
   }
-  for (const auto& member : members_) member->found(configuration);
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (i < options_.members) {
+      members_[i]->found(configuration);
+    } else {
+      members_[i]->join_later();
+    }
+  }
   for (const auto& member : members_) member->start();
 }
 
@@ -85,13 +94,27 @@ void SimCluster::run_until_live() {
       "every client has its answer");
 }
 
+std::vector<std::size_t> SimCluster::current_members() const {
+  const core::Node* leader = nullptr;
+  for (const auto& member : members_) {
+    if (!member->is_up() || !member->replica().is_leader()) continue;
+    const core::Node& node = member->replica().node();
+    if (leader == nullptr || node.term() > leader->term()) leader = &node;
+  }
+  std::vector<std::size_t> positions;
+  if (leader == nullptr) return positions;
+  for (const core::Member& member : leader->configuration().members()) positions.push_back(member.id.value - 1);
+  return positions;
+}
+
 bool SimCluster::is_converged() const {
   const core::Index committed(checker_.committed().size());
   bool has_leader = false;
-  for (const auto& member : members_) {
-    if (!member->is_up()) return false;
-    const replica::Replica& replica = member->replica();
+  for (const std::size_t position : current_members()) {
+    if (!members_[position]->is_up()) return false;
+    const replica::Replica& replica = members_[position]->replica();
     if (replica.store().applied_index() != committed || replica.node().log().last_index() != committed) return false;
+    if (replica.node().configuration().is_joint()) return false;
     has_leader = has_leader || (replica.is_leader() && replica.node().has_committed_in_term());
   }
   return has_leader;
@@ -104,12 +127,14 @@ void SimCluster::run_until_converged() {
 
 void SimCluster::check_final_content() const {
   const auto content = final_content(checker_.committed());
-  for (std::size_t i = 0; i < members_.size(); ++i) {
+  const std::vector<std::size_t> positions = current_members();
+  const std::size_t first = positions.front();
+  for (const std::size_t i : positions) {
     const kv::Store& store = members_[i]->replica().store();
     store.check_invariants();
     const auto hash = store.hash();
-    require(hash == members_[0]->replica().store().hash(),
-            [&] { return fmt::format("members 1 and {} differ at the end (S58)", i + 1); });
+    require(hash == members_[first]->replica().store().hash(),
+            [&] { return fmt::format("members {} and {} differ at the end (S58)", first + 1, i + 1); });
     kv::RangeRequest everything;
     everything.key = std::string(1, '\0');
     everything.range_end = std::string(1, '\0');
@@ -166,6 +191,10 @@ SimResult SimCluster::run() {
   result.committed = checker_.committed().size();
   result.elections = checker_.elections();
   result.faults = nemesis_.faults();
+  result.snapshots = transfers_.installed();
+  result.configurations = static_cast<std::uint64_t>(
+      std::count_if(checker_.committed().begin(), checker_.committed().end(),
+                    [](const core::Entry& entry) { return entry.type == core::EntryType::configuration; }));
   result.hashes_compared = checker_.hashes_compared();
   for (const auto& client : clients_) {
     result.clients.answered += client->stats().answered;
@@ -179,10 +208,12 @@ SimResult SimCluster::run() {
 
 std::string describe(const SimResult& r) {
   return fmt::format(
-      "hash={:016x} events={} simulated_ms={} committed={} elections={} faults={} answered={} unknown={} refused={} "
+      "hash={:016x} events={} simulated_ms={} committed={} elections={} faults={} snapshots={} configurations={} "
+      "answered={} unknown={} refused={} "
       "retries={} operations={} hashes_compared={}{}",
-      r.hash, r.events, r.simulated_ms, r.committed, r.elections, r.faults, r.clients.answered, r.clients.unknown,
-      r.clients.refused, r.clients.retries, r.operations, r.hashes_compared, r.is_undecided ? " undecided" : "");
+      r.hash, r.events, r.simulated_ms, r.committed, r.elections, r.faults, r.snapshots, r.configurations,
+      r.clients.answered, r.clients.unknown, r.clients.refused, r.clients.retries, r.operations, r.hashes_compared,
+      r.is_undecided ? " undecided" : "");
 }
 
 SimResult run_seed(const SimOptions& options, Trace trace) { return SimCluster(options, std::move(trace)).run(); }

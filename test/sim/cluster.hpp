@@ -13,6 +13,7 @@
 #include "sim/cluster_checker.hpp"
 #include "sim/failure.hpp"
 #include "sim/nemesis.hpp"
+#include "sim/snapshot_transfers.hpp"
 
 namespace whitewater::sim {
 
@@ -25,6 +26,8 @@ struct SimResult {
   std::uint64_t committed = 0;
   std::uint64_t elections = 0;
   std::uint64_t faults = 0;
+  std::uint64_t snapshots = 0;
+  std::uint64_t configurations = 0;  // committed
   std::uint64_t hashes_compared = 0;
   std::uint64_t operations = 0;  // in the history
   bool is_undecided = false;     // the linearizability search gave up; the revision check still held
@@ -48,6 +51,8 @@ class SimCluster {
   void check_history(SimResult& result);
   void check_final_content() const;
   [[nodiscard]] bool is_converged() const;
+  // Positions of the members that the leader's configuration names; none while there is no leader.
+  [[nodiscard]] std::vector<std::size_t> current_members() const;
   // Runs until `done` or throws a liveness failure that says what was awaited.
   void run_until(base::Duration limit, const std::function<bool()>& done, std::string_view awaited);
   [[nodiscard]] std::string describe_members() const;
@@ -62,6 +67,7 @@ class SimCluster {
   SimWorld world_;
   std::vector<std::unique_ptr<SimMember>> members_;
   Nemesis nemesis_;
+  SnapshotTransfers transfers_;
   Value next_value_ = 1;
   History history_;
   std::vector<std::unique_ptr<SimClient>> clients_;

@@ -39,6 +39,8 @@ void ClusterChecker::LogState::apply(const Change& change) {
     hard_state = *state;
   } else if (const auto* cut = std::get_if<Truncation>(&change)) {
     entries.resize(cut->from.value - 1);
+  } else if (const auto* reset = std::get_if<Reset>(&change)) {
+    entries = reset->covered;
   } else {
     entries.push_back(std::get<core::Entry>(change));
   }
@@ -49,11 +51,25 @@ void ClusterChecker::note_change(Shadow& shadow, std::uint64_t token, Change cha
   shadow.pending.push_back({token, std::move(change)});
 }
 
-void ClusterChecker::on_persist(std::size_t member, std::uint64_t token,
-                                const std::optional<core::HardState>& hard_state,
-                                const std::vector<core::Entry>& entries) {
+void ClusterChecker::on_snapshot_installed(std::size_t member, const core::TermRun& end) {
+  require(end.first.value <= committed_.size() && committed_[end.first.value - 1].term == end.term, [&] {
+    return fmt::format("member {} installs a snapshot at {} of term {} that is not the committed history", member + 1,
+                       end.first.value, end.term.value);
+  });
+  shadows_[member].installed = end.first;
+}
+
+void ClusterChecker::on_persist(std::size_t member, const core::Persist& persist) {
   Shadow& shadow = shadows_[member];
-  if (hard_state) note_change(shadow, token, *hard_state);
+  const std::uint64_t token = persist.token;
+  const std::vector<core::Entry>& entries = persist.entries;
+  if (persist.hard_state) note_change(shadow, token, *persist.hard_state);
+  if (persist.reset) {
+    require(persist.reset->first == shadow.installed,
+            [&] { return fmt::format("member {} begins its log anew without a snapshot", member + 1); });
+    const auto end = committed_.begin() + static_cast<std::ptrdiff_t>(persist.reset->first.value);
+    note_change(shadow, token, Reset{{committed_.begin(), end}});
+  }
   if (entries.empty()) return;
   const core::Index first = entries.front().index;
   require(first.value <= shadow.appended.entries.size() + 1,
@@ -74,7 +90,8 @@ void ClusterChecker::on_durable(std::size_t member, std::uint64_t token) {
   }
 }
 
-void ClusterChecker::on_start(std::size_t member, const log::RecoveredLog& recovered, core::Index store_applied) {
+void ClusterChecker::on_start(std::size_t member, const log::RecoveredLog& recovered, core::Index store_applied,
+                              bool is_behind_snapshot) {
   Shadow& shadow = shadows_[member];
   LogState state = shadow.durable;
   const std::string first_difference = difference(recovered, state.hard_state, state.entries);
@@ -92,13 +109,15 @@ void ClusterChecker::on_start(std::size_t member, const log::RecoveredLog& recov
     return fmt::format("member {} restarts with a store at {}, and only {} entries are committed", member + 1,
                        store_applied.value, committed_.size());
   });
-  require(store_applied <= recovered.last_index, [&] {
+  require(store_applied <= recovered.last_index || is_behind_snapshot, [&] {
     return fmt::format("member {} restarts with a store at {} past its log's end {} (S12)", member + 1,
                        store_applied.value, recovered.last_index.value);
   });
   shadow.appended = state;
   shadow.durable = std::move(state);
   shadow.pending.clear();
+  require(!is_behind_snapshot || store_applied == shadow.installed,
+          [&] { return fmt::format("member {} restarts behind a snapshot that was never installed", member + 1); });
   shadow.committed = store_applied;
   shadow.hashed = core::Index(0);  // what the restart rebuilt is compared again
   shadow.last_step.reset();
@@ -139,6 +158,9 @@ void ClusterChecker::check_committed(std::size_t member, const core::Node& node)
       check_majority_holds(entry, member);
       hash_.mix_all(entry.term.value, entry.index.value, entry.request.sequence);
       committed_.push_back(entry);
+      if (entry.type == core::EntryType::configuration) {
+        configuration_ = *core::decode_configuration(entry.payload.view());
+      }
       continue;
     }
     const core::Entry& known = committed_[shadow.committed.value - 1];
@@ -149,14 +171,21 @@ void ClusterChecker::check_committed(std::size_t member, const core::Node& node)
   }
 }
 
+// A quorum of the configuration before the entry, or of one that the member has in its log from there on: each was in
+// force from when it was appended, and one step may have seen several.
 void ClusterChecker::check_majority_holds(const core::Entry& entry, std::size_t member) const {
-  const auto holders = std::count_if(shadows_.begin(), shadows_.end(), [&](const Shadow& shadow) {
-    const auto& entries = shadow.durable.entries;
+  const auto holds = [&](core::NodeId id) {
+    const auto& entries = shadows_[id.value - 1].durable.entries;
     return entries.size() >= entry.index.value && entries[entry.index.value - 1] == entry;
-  });
-  require(static_cast<std::size_t>(holders) > shadows_.size() / 2, [&] {
-    return fmt::format("member {} commits {} which only {} of {} members hold durably", member + 1,
-                       core::describe(entry), holders, shadows_.size());
+  };
+  bool is_held = core::is_quorum(configuration_, holds);
+  const auto& log = shadows_[member].appended.entries;
+  for (std::size_t i = entry.index.value - 1; !is_held && i < log.size(); ++i) {
+    if (log[i].type != core::EntryType::configuration) continue;
+    is_held = core::is_quorum(*core::decode_configuration(log[i].payload.view()), holds);
+  }
+  require(is_held, [&] {
+    return fmt::format("member {} commits {} which no majority holds durably", member + 1, core::describe(entry));
   });
 }
 
@@ -166,10 +195,12 @@ void ClusterChecker::check_store(std::size_t member, const replica::Replica& rep
     return fmt::format("member {} has applied {} of {}", member + 1, store.applied_index().value,
                        replica.node().handed_to_apply().value);
   });
-  require(store.persisted_index().value <= shadows_[member].durable.entries.size(), [&] {
-    return fmt::format("member {} persists its store up to {} and its log only up to {} (S12)", member + 1,
-                       store.persisted_index().value, shadows_[member].durable.entries.size());
-  });
+  require(store.persisted_index().value <=
+              std::max<std::uint64_t>(shadows_[member].durable.entries.size(), shadows_[member].installed.value),
+          [&] {
+            return fmt::format("member {} persists its store up to {} and its log only up to {} (S12)", member + 1,
+                               store.persisted_index().value, shadows_[member].durable.entries.size());
+          });
   core::Index& hashed = shadows_[member].hashed;
   if (!should_hash && (hashed == store.applied_index() || !is_hash_point(store.applied_index()))) return;
   hashed = store.applied_index();

@@ -26,11 +26,14 @@ class ClusterChecker {
   ClusterChecker(std::size_t members, EventHash& hash);
 
   // Handed to the log, in the order of the calls. The token grows.
-  void on_persist(std::size_t member, std::uint64_t token, const std::optional<core::HardState>& hard_state,
-                  const std::vector<core::Entry>& entries);
+  void on_persist(std::size_t member, const core::Persist& persist);
+  // The member's store is now a snapshot's; its log follows.
+  void on_snapshot_installed(std::size_t member, const core::TermRun& end);
   void on_durable(std::size_t member, std::uint64_t token);
   // A new run of the member begins with what recovery found and what its store holds.
-  void on_start(std::size_t member, const log::RecoveredLog& recovered, core::Index store_applied);
+  // `is_behind_snapshot`: the store is an installed snapshot whose log had not begun anew before the crash.
+  void on_start(std::size_t member, const log::RecoveredLog& recovered, core::Index store_applied,
+                bool is_behind_snapshot = false);
   // After every step; `should_hash` also compares the content of the store.
   void on_step(std::size_t member, std::uint64_t incarnation, const replica::Replica& replica, bool should_hash);
 
@@ -43,7 +46,11 @@ class ClusterChecker {
   struct Truncation {
     core::Index from;
   };
-  using Change = std::variant<core::HardState, Truncation, core::Entry>;
+  // The log begins anew behind a snapshot, which stands for these entries.
+  struct Reset {
+    std::vector<core::Entry> covered;
+  };
+  using Change = std::variant<core::HardState, Truncation, Reset, core::Entry>;
   struct LogState {
     core::HardState hard_state;
     std::vector<core::Entry> entries;
@@ -58,6 +65,7 @@ class ClusterChecker {
     LogState appended;
     std::deque<PendingChange> pending;  // between the two
     core::Index committed;              // as this run knows it
+    core::Index installed;              // the store may be this far ahead of the durable log
     core::Index hashed;                 // applied index at the last comparison of contents
     std::optional<core::Invariants::Snapshot> last_step;
   };
@@ -74,6 +82,7 @@ class ClusterChecker {
 
   std::vector<Shadow> shadows_;
   std::vector<core::Entry> committed_;
+  core::Configuration configuration_;  // as last committed
   std::map<core::Term, Leader> leaders_;
   std::map<core::Index, std::uint64_t> hashes_;  // of the store's content, by applied index
   std::uint64_t hashes_compared_ = 0;

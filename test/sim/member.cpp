@@ -103,9 +103,14 @@ void SimMember::found(const core::Configuration& configuration) {
                           core::EntryType::configuration,
                           {},
                           base::SharedBytes(core::encode(configuration))};
-  world_.checker.on_persist(position_, 1, hard_state, {entry});
+  world_.checker.on_persist(position_, {1, hard_state, std::nullopt, {entry}});
   process.planner.on_append({1, hard_state, {entry}, std::nullopt});
-  while (process.planner.durable_token() < 1) {
+  write_all(process, 1);
+  world_.checker.on_durable(position_, 1);
+}
+
+void SimMember::write_all(Process& process, std::uint64_t token) {
+  while (process.planner.durable_token() < token) {
     process.planner.take_output(process.planner_output);
     WW_ASSERT(!process.planner_output.writes.empty());
     for (const log::WriteOp& op : process.planner_output.writes) {
@@ -116,8 +121,32 @@ void SimMember::found(const core::Configuration& configuration) {
     std::vector<std::uint64_t> ids;
     for (const log::WriteOp& op : process.planner_output.writes) ids.push_back(op.id);
     for (const std::uint64_t id : ids) process.planner.on_write_done(id);
+    if (process.planner_output.grow) {
+      disk_.add_slot();
+      process.planner.on_segment_added(*process.planner_output.grow);
+    }
   }
-  world_.checker.on_durable(position_, 1);
+}
+
+bool SimMember::is_log_behind_snapshot(const log::RecoveredLog& recovered, const kv::Store& store) const {
+  if (!installed_ || store.applied_index() != installed_->first) return false;
+  return recovered.last_index < installed_->first || recovered.terms.term_at(installed_->first) != installed_->term;
+}
+
+// As server::Server does it.
+void SimMember::begin_log_behind_snapshot(log::RecoveredLog& recovered) {
+  constexpr std::uint64_t token = 1;
+  Process process(identity(), base::Incarnation(incarnation_), limits(), recovered, disk_.slot_count());
+  core::Persist persist;
+  persist.token = token;
+  persist.hard_state = recovered.hard_state;
+  persist.hard_state->term = std::max(recovered.hard_state.term, installed_->term);
+  persist.reset = installed_;
+  world_.checker.on_persist(position_, persist);
+  process.planner.on_append({token, persist.hard_state, {}, log::LogReset{installed_->first.next(), installed_->term}});
+  write_all(process, token);
+  world_.checker.on_durable(position_, token);
+  recovered = recover_log(installed_->first.next());
 }
 
 core::Configuration SimMember::configuration_of(const kv::Store& store) const {
@@ -135,7 +164,12 @@ void SimMember::start() {
   kv::MemoryBackend* const backend_pointer = backend.get();
   auto store = std::make_unique<kv::Store>(std::move(backend));
   log::RecoveredLog recovered = recover_log(store->applied_index().next());
-  world_.checker.on_start(position_, recovered, store->applied_index());
+  const bool is_behind_snapshot = is_log_behind_snapshot(recovered, *store);
+  world_.checker.on_start(position_, recovered, store->applied_index(), is_behind_snapshot);
+  if (is_behind_snapshot) {
+    begin_log_behind_snapshot(recovered);
+    ++incarnation_;  // the log has written under the first one
+  }
   trace([&] { return fmt::format("starts run {}: {}", incarnation_, log::describe(recovered)); });
   world_.hash.mix_all(position_, incarnation_, recovered.last_index.value);
 
@@ -152,6 +186,8 @@ void SimMember::start() {
   options.node.cache_bytes_max = o.cache_bytes;
   options.node.apply_entries_max = o.apply_entries;
   options.node.uncommitted_bytes_max = o.uncommitted_bytes;
+  options.node.lease_reads = o.lease_reads != 0;
+  options.node.promotion_lag_entries_max = o.promotion_lag_entries;
   options.incarnation = base::Incarnation(incarnation_);
   options.request_timeout = base::milliseconds(o.request_timeout_ms);
   options.read_retry_interval = base::milliseconds(o.read_retry_ms);
@@ -165,6 +201,7 @@ void SimMember::start() {
   node_start.now = local_now();
   node_start.rng_seed = rng_.next();
   process_->replica = std::make_unique<replica::Replica>(options, std::move(node_start), std::move(store));
+  last_tick_ = local_now();
   give_after(base::microseconds(rng_.in_range(0, o.tick_us)), [this] { tick(); });
   give_after(base::milliseconds(rng_.in_range(1, o.flush_interval_ms)), [this] { keep_house(); });
   move_log_output();
@@ -177,6 +214,7 @@ void SimMember::crash() {
   world_.hash.mix_all(position_, 0xdead, disk_.pending().size());
   world_.network.on_member_down(position_);
   disk_.crash_random(rng_);
+  world_.on_store_gone(position_);
   std::unique_ptr<Process> dead = std::move(process_);
   waiting_inputs_.clear();
   is_paused_ = false;
@@ -202,7 +240,7 @@ void SimMember::pause(base::Duration duration) {
 void SimMember::heal() {
   is_healed_ = true;
   disk_slow_until_ = base::Duration(0);
-  if (process_) process_->backend->set_busy(false);
+  if (process_ && process_->backend != nullptr) process_->backend->set_busy(false);
 }
 
 void SimMember::give(std::function<void()> input) {
@@ -257,7 +295,7 @@ void SimMember::perform(replica::Effects effects) {
                          persist.hard_state ? " " + core::describe(*persist.hard_state) : "",
                          persist.entries.empty() ? "" : " .. " + core::describe(persist.entries.back()));
     });
-    world_.checker.on_persist(position_, persist.token, persist.hard_state, persist.entries);
+    world_.checker.on_persist(position_, persist);
     std::optional<log::LogReset> reset;
     if (persist.reset) reset = log::LogReset{persist.reset->first.next(), persist.reset->term};
     process_->planner.on_append({persist.token, persist.hard_state, std::move(persist.entries), reset});
@@ -283,6 +321,9 @@ void SimMember::perform(replica::Effects effects) {
     callback(done.outcome);
   }
   for (const core::LogRead& read : effects.log_reads) serve_log_read(read);
+  for (const core::SnapshotWanted& wanted : effects.snapshots) {
+    world_.send_snapshot(position_, wanted.peer.value - 1);
+  }
 }
 
 // The moments around the write of a term or a vote are few, and the ones that matter for elections.
@@ -312,6 +353,34 @@ void SimMember::transfer_leadership() {
   });
 }
 
+void SimMember::change_members(core::ConfigurationChange change) {
+  give([this, change = std::move(change)] {
+    const auto ticket = process_->replica->on_propose_change(local_now(), change);
+    if (ticket) process_->writes.emplace(*ticket, [](WriteAnswer) {});
+  });
+}
+
+void SimMember::snapshot_started(std::size_t peer, core::Index index) {
+  give([this, peer, index] { process_->replica->on_snapshot_started(id_of(peer), index); });
+}
+
+void SimMember::snapshot_sent(std::size_t peer, core::Index index) {
+  give([this, peer, index] { process_->replica->on_snapshot_sent(local_now(), id_of(peer), index); });
+}
+
+void SimMember::install_snapshot(core::SnapshotPoint point, std::unique_ptr<kv::Store> store,
+                                 std::shared_ptr<kv::MemoryDisk> disk) {
+  WW_ASSERT(is_up() && !is_paused_);
+  trace([&] { return fmt::format("installs a snapshot at {}", point.index.value); });
+  world_.hash.mix_all(position_, 0x5a, point.index.value);
+  store_disk_ = std::move(disk);
+  installed_ = core::TermRun{point.index, point.term};
+  world_.checker.on_snapshot_installed(position_, *installed_);
+  process_->backend = nullptr;
+  (void)process_->replica->install_snapshot(local_now(), std::move(point), std::move(store));
+  request_step();
+}
+
 bool SimMember::propose(base::SharedBytes command, std::function<void(WriteAnswer)> done) {
   if (!is_up()) return false;
   give([this, command = std::move(command), done = std::move(done)] {
@@ -339,16 +408,33 @@ bool SimMember::read(std::function<void(ReadAnswer)> done) {
 }
 
 void SimMember::tick() {
-  process_->replica->on_tick(local_now());
+  const base::Instant now = local_now();
+  if (now - last_tick_ > base::milliseconds(world_.options.election_timeout_ms) / 2) process_->replica->on_stall(now);
+  last_tick_ = now;
+  process_->replica->on_tick(now);
   give_after(base::microseconds(world_.options.tick_us), [this] { tick(); });
+}
+
+// The server's rule (server/member.cpp), and in some runs a release that waits for nobody.
+replica::LogPressure SimMember::draw_pressure() {
+  if (rng_.chance(world_.options.release_early_percent, 100)) {
+    return rng_.chance(1, 2) ? replica::LogPressure::critical : replica::LogPressure::high;
+  }
+  const log::LogPlanner& planner = process_->planner;
+  const std::size_t used = planner.slots() - planner.free_slots();
+  if (used * 4 >= world_.options.segments_max * 3) return replica::LogPressure::critical;
+  if (used * 2 >= world_.options.segments_max) return replica::LogPressure::high;
+  return replica::LogPressure::low;
 }
 
 void SimMember::keep_house() {
   replica::Replica& replica = *process_->replica;
-  if (!is_healed_) process_->backend->set_busy(rng_.chance(world_.options.store_busy_percent, 100));
+  // The backend of an installed store is not known here, and never busy.
+  const bool is_busy = rng_.chance(world_.options.store_busy_percent, 100);
+  if (!is_healed_ && process_->backend != nullptr) process_->backend->set_busy(is_busy);
   if (rng_.chance(3, 4)) replica.store().flush_async();
   (void)replica.store().compact_step(rng_.in_range(1, 100));
-  const core::Index upto = replica.releasable();
+  const core::Index upto = replica.releasable(draw_pressure());
   if (!upto.is_zero()) {
     process_->planner.on_release(upto);
     replica.on_log_released(upto);

@@ -27,6 +27,8 @@ struct SimWorld {
   EventHash& hash;
   Trace trace;
   std::function<void(std::size_t member)> crash;  // by the nemesis, which lets it start again
+  std::function<void(std::size_t from, std::size_t to)> send_snapshot;
+  std::function<void(std::size_t member)> on_store_gone;
 };
 
 // Nothing: the connection broke before an answer.
@@ -44,6 +46,8 @@ class SimMember {
 
   // Once, before the first start: entry 1 in term 1, durable.
   void found(const core::Configuration& configuration);
+  // Instead: a member with an empty disk that will be added.
+  void join_later() { WW_ASSERT(incarnation_ == 0); }
   void start();
   // Unsynced writes land not at all, torn or whole; what the store has not flushed is gone.
   void crash();
@@ -56,10 +60,17 @@ class SimMember {
   void receive(core::Message message);
   void on_peer_connected(std::size_t peer);
   void transfer_leadership();
+  void change_members(core::ConfigurationChange change);
+  void snapshot_started(std::size_t peer, core::Index index);
+  void snapshot_sent(std::size_t peer, core::Index index);
+  // At once, with the folder that the next start opens; the log's new beginning takes its time.
+  void install_snapshot(core::SnapshotPoint point, std::unique_ptr<kv::Store> store,
+                        std::shared_ptr<kv::MemoryDisk> disk);
   // False: nobody listens there. Otherwise `done` is called at most once; a member that crashes in a pause never calls.
   bool propose(base::SharedBytes command, std::function<void(WriteAnswer)> done);
   bool read(std::function<void(ReadAnswer)> done);
 
+  [[nodiscard]] bool is_paused() const { return is_paused_; }
   [[nodiscard]] bool is_up() const { return process_ != nullptr; }
   [[nodiscard]] const replica::Replica& replica() const;
   [[nodiscard]] std::uint64_t incarnation() const { return incarnation_; }
@@ -90,6 +101,12 @@ class SimMember {
   [[nodiscard]] log::PlannerLimits limits() const;
   [[nodiscard]] core::Configuration configuration_of(const kv::Store& store) const;
   [[nodiscard]] log::RecoveredLog recover_log(core::Index keep_from);
+  // Starts with the log's beginning behind a snapshot, when a crash came between the two.
+  [[nodiscard]] bool is_log_behind_snapshot(const log::RecoveredLog& recovered, const kv::Store& store) const;
+  void begin_log_behind_snapshot(log::RecoveredLog& recovered);
+  // Everything appended becomes durable at once.
+  void write_all(Process& process, std::uint64_t token);
+  [[nodiscard]] replica::LogPressure draw_pressure();
   void trace(const std::function<std::string()>& text) const;
 
   SimWorld& world_;
@@ -101,11 +118,13 @@ class SimMember {
   // Survives a crash.
   log::CrashDisk disk_;
   std::shared_ptr<kv::MemoryDisk> store_disk_;
+  std::optional<core::TermRun> installed_;  // where the snapshot ended that the store's disk was made of
   core::Configuration founding_configuration_;
   std::uint64_t incarnation_ = 0;
 
   std::unique_ptr<Process> process_;
   bool is_paused_ = false;
+  base::Instant last_tick_;
   std::uint64_t pauses_ = 0;  // a pause ends only itself
   std::deque<std::function<void()>> waiting_inputs_;
   bool is_step_requested_ = false;

@@ -22,6 +22,7 @@ void Nemesis::start() {
   repeat(o.slow_disk_interval_ms, &Nemesis::slow_one_disk);
   repeat(o.disconnect_interval_ms, &Nemesis::disconnect_two);
   repeat(o.transfer_interval_ms, &Nemesis::transfer);
+  repeat(o.change_interval_ms, &Nemesis::change_members);
 }
 
 void Nemesis::repeat(std::uint64_t interval_ms, void (Nemesis::*fault)()) {
@@ -119,6 +120,27 @@ void Nemesis::disconnect_two() {
 
 void Nemesis::transfer() {
   if (const auto found = leader()) members_[*found]->transfer_leadership();
+}
+
+// Mostly what can be done by the leader's configuration; a member that is asked forwards it.
+void Nemesis::change_members() {
+  const auto found = leader();
+  if (!found) return;
+  const core::Configuration& known = members_[*found]->replica().node().configuration();
+  core::ConfigurationChange change;
+  for (std::size_t position = 0; position < members_.size(); ++position) {
+    if (!rng_.chance(2, 5)) continue;
+    const core::Member member{SimMember::id_of(position), "member-" + std::to_string(position + 1)};
+    core::ChangeKind kind = core::ChangeKind::add_learner;
+    if (known.is_learner(member.id)) {
+      kind = rng_.chance(4, 5) ? core::ChangeKind::promote : core::ChangeKind::remove;
+    } else if (known.contains(member.id)) {
+      kind = rng_.chance(1, 2) ? core::ChangeKind::demote : core::ChangeKind::remove;
+    }
+    change.changes.push_back({kind, member});
+  }
+  if (change.changes.empty()) return;
+  members_[rng_.chance(1, 2) ? *found : draw_member()]->change_members(std::move(change));
 }
 
 void Nemesis::heal() {

@@ -32,6 +32,7 @@ class Nemesis {
   void slow_one_disk();
   void disconnect_two();
   void transfer();
+  void change_members();
   // Tells both ends of every pair with `member` that a connection is there.
   void connect(std::size_t member);
   [[nodiscard]] std::size_t draw_member() { return rng_.in_range(0, members_.size() - 1); }

@@ -7,7 +7,7 @@ Network::Network(const SimOptions& options, Scheduler& scheduler, base::Rng rng,
       scheduler_(scheduler),
       rng_(rng),
       deliver_(std::move(deliver)),
-      links_(options.members * options.members) {}
+      links_(member_count(options) * member_count(options)) {}
 
 base::Duration Network::draw_delay() {
   constexpr std::uint64_t tail_factor_max = 50;
@@ -21,6 +21,7 @@ void Network::send(std::size_t from, std::size_t to, const core::Message& messag
   if (!is_healed_ && rng_.chance(options_.loss_per_mille, 1000)) return;
   schedule(from, to, message);
   const bool is_written_once = std::holds_alternative<core::ForwardedProposals>(message.body) ||
+                               std::holds_alternative<core::ForwardedChange>(message.body) ||
                                std::holds_alternative<core::ForwardRejected>(message.body);
   if (!is_healed_ && !is_written_once && rng_.chance(options_.duplicate_per_mille, 1000)) schedule(from, to, message);
 }
@@ -42,7 +43,7 @@ void Network::break_connection(std::size_t a, std::size_t b) {
 
 void Network::on_member_down(std::size_t member) {
   if (options_.is_outliving_restarts != 0) return;
-  for (std::size_t from = 0; from < options_.members; ++from) ++link(from, member).connection;
+  for (std::size_t from = 0; from < member_count(options_); ++from) ++link(from, member).connection;
 }
 
 void Network::heal() {

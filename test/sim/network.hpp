@@ -29,7 +29,7 @@ class Network {
   // No partition, no loss, no duplication from now on.
   void heal();
   [[nodiscard]] bool is_blocked(std::size_t from, std::size_t to) const {
-    return links_[from * options_.members + to].is_blocked;
+    return links_[from * member_count(options_) + to].is_blocked;
   }
 
  private:
@@ -38,7 +38,7 @@ class Network {
     std::uint64_t connection = 0;    // grows when it breaks
     base::Duration last_arrival{0};  // for links that keep their order
   };
-  Link& link(std::size_t from, std::size_t to) { return links_[from * options_.members + to]; }
+  Link& link(std::size_t from, std::size_t to) { return links_[from * member_count(options_) + to]; }
   [[nodiscard]] base::Duration draw_delay();
   void schedule(std::size_t from, std::size_t to, const core::Message& message);
 

@@ -16,6 +16,7 @@ void for_each_option(Options& o, Visit&& visit) {
 #define WW_OPTION(name) visit(#name, o.name)
   WW_OPTION(seed);
   WW_OPTION(members);
+  WW_OPTION(spares);
   WW_OPTION(duration_ms);
   WW_OPTION(election_timeout_ms);
   WW_OPTION(heartbeat_ms);
@@ -31,11 +32,15 @@ void for_each_option(Options& o, Visit&& visit) {
   WW_OPTION(pending_reads);
   WW_OPTION(step_delay_us);
   WW_OPTION(clock_drift_ppm);
+  WW_OPTION(lease_reads);
+  WW_OPTION(promotion_lag_entries);
   WW_OPTION(segment_kib);
   WW_OPTION(segments_max);
   WW_OPTION(group_bytes);
   WW_OPTION(writes_in_flight);
   WW_OPTION(flush_interval_ms);
+  WW_OPTION(release_early_percent);
+  WW_OPTION(snapshot_chunk_us_max);
   WW_OPTION(store_busy_percent);
   WW_OPTION(delay_us_min);
   WW_OPTION(delay_us_max);
@@ -61,6 +66,7 @@ void for_each_option(Options& o, Visit&& visit) {
   WW_OPTION(slow_disk_ms_max);
   WW_OPTION(disconnect_interval_ms);
   WW_OPTION(transfer_interval_ms);
+  WW_OPTION(change_interval_ms);
   WW_OPTION(growth_failure_percent);
   WW_OPTION(clients);
   WW_OPTION(keys);
@@ -150,6 +156,16 @@ void draw_faults(base::Rng& rng, SimOptions& o) {
   o.transfer_interval_ms = maybe(rng, 30, 50, 800);
 }
 
+void draw_membership(base::Rng& rng, SimOptions& o) {
+  o.lease_reads = rng.chance(25, 100) ? 1 : 0;
+  o.release_early_percent = maybe(rng, 40, 5, 100);
+  o.snapshot_chunk_us_max = one_of(rng, {100, 2000, 20'000});
+  o.promotion_lag_entries = one_of(rng, {1, 100, 4096});
+  if (!rng.chance(40, 100)) return;
+  o.spares = rng.in_range(0, 2);
+  o.change_interval_ms = rng.in_range(50, 1000);
+}
+
 void draw_clients(base::Rng& rng, SimOptions& o) {
   o.clients = rng.in_range(2, 8);
   o.keys = rng.in_range(1, 6);
@@ -178,6 +194,7 @@ SimOptions draw_options(std::uint64_t seed, std::uint64_t members) {
   draw_network(rng, o);
   draw_faults(rng, o);
   draw_clients(rng, o);
+  draw_membership(rng, o);
   return o;
 }
 

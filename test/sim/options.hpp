@@ -13,7 +13,8 @@ namespace whitewater::sim {
 
 struct SimOptions {
   std::uint64_t seed = 1;
-  std::uint64_t members = 3;
+  std::uint64_t members = 3;         // that found the cluster
+  std::uint64_t spares = 0;          // more, with an empty disk, for changes of the members
   std::uint64_t duration_ms = 4000;  // of phase 1
 
   // Raft
@@ -31,6 +32,8 @@ struct SimOptions {
   std::uint64_t pending_reads = 65536;
   std::uint64_t step_delay_us = 0;  // a member gathers input for up to this long before it takes its effects
   std::uint64_t clock_drift_ppm = 0;
+  std::uint64_t lease_reads = 0;  // 1: on
+  std::uint64_t promotion_lag_entries = 100;
 
   // Log and store
   std::uint64_t segment_kib = 64;
@@ -38,6 +41,8 @@ struct SimOptions {
   std::uint64_t group_bytes = 64 << 10;
   std::uint64_t writes_in_flight = 4;
   std::uint64_t flush_interval_ms = 300;
+  std::uint64_t release_early_percent = 0;  // of the releases wait for no follower
+  std::uint64_t snapshot_chunk_us_max = 2000;
   std::uint64_t store_busy_percent = 0;  // of the time the store's backend refuses to be written in passing
 
   // Network
@@ -72,6 +77,7 @@ struct SimOptions {
   std::uint64_t slow_disk_ms_max = 1000;
   std::uint64_t disconnect_interval_ms = 0;
   std::uint64_t transfer_interval_ms = 0;
+  std::uint64_t change_interval_ms = 0;      // of the members
   std::uint64_t growth_failure_percent = 0;  // of the new log segments, the disk refuses
 
   // Clients
@@ -86,6 +92,8 @@ struct SimOptions {
   std::uint64_t cas_weight = 10;
   std::uint64_t compact_weight = 1;
 };
+
+[[nodiscard]] inline std::size_t member_count(const SimOptions& o) { return o.members + o.spares; }
 
 // Draws every knob from the seed. `members` zero: drawn too (mostly three).
 [[nodiscard]] SimOptions draw_options(std::uint64_t seed, std::uint64_t members = 0);
