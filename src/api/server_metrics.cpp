@@ -82,6 +82,20 @@ constexpr SnapshotRow snapshot_rows[] = {
     {"whitewater_log_batches_total", "Batches written to the log, each with one durable write.", true,
      read_member<&ServerSnapshot::log_batches>},
     {"whitewater_log_entries_total", "Entries written to the log.", true, read_member<&ServerSnapshot::log_entries>},
+    {"whitewater_log_segments_used", "Segments of the log that hold entries which cannot be released yet.", false,
+     read_member<&ServerSnapshot::log_segments_used>},
+    {"whitewater_log_segments_limit", "The log's size budget in segments; when it is used up, writes are refused.",
+     false, read_member<&ServerSnapshot::log_segments_max>},
+    {"whitewater_snapshots_sent_total", "Snapshots that this leader brought to a follower.", true,
+     read_member<&ServerSnapshot::snapshots_sent>},
+    {"whitewater_snapshots_failed_total", "Attempts to bring a snapshot to a follower that ended early.", true,
+     read_member<&ServerSnapshot::snapshots_failed>},
+    {"whitewater_snapshots_installed_total", "Snapshots that this member installed.", true,
+     read_member<&ServerSnapshot::snapshots_installed>},
+    {"whitewater_snapshot_sent_bytes_total", "Bytes of snapshots sent, repeated parts included.", true,
+     read_member<&ServerSnapshot::snapshot_sent_bytes>},
+    {"whitewater_snapshot_received_bytes_total", "Bytes of snapshots received.", true,
+     read_member<&ServerSnapshot::snapshot_received_bytes>},
 };
 
 constexpr std::string_view started_help = "Total number of RPCs started on the server.";

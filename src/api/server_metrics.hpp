@@ -62,6 +62,13 @@ struct ServerSnapshot {
   std::uint64_t log_bytes_written = 0;
   std::uint64_t log_batches = 0;
   std::uint64_t log_entries = 0;
+  std::uint64_t log_segments_used = 0;
+  std::uint64_t log_segments_max = 0;
+  std::uint64_t snapshots_sent = 0;
+  std::uint64_t snapshots_failed = 0;
+  std::uint64_t snapshots_installed = 0;
+  std::uint64_t snapshot_sent_bytes = 0;
+  std::uint64_t snapshot_received_bytes = 0;
   double cpu_seconds = 0;
   std::uint64_t resident_bytes = 0;
   std::uint64_t virtual_bytes = 0;

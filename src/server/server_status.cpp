@@ -189,6 +189,13 @@ api::ServerSnapshot Server::snapshot() {
   const log::LogStats log = log_->stats();
   snapshot.log_bytes_written = log.written_bytes;
   snapshot.log_batches = log.batches;
+  snapshot.log_segments_used = log.segments - log.segments_free;
+  snapshot.log_segments_max = log.segments_max;
+  snapshot.snapshots_sent = snapshot_counters_.sent;
+  snapshot.snapshots_failed = snapshot_counters_.failed;
+  snapshot.snapshots_installed = snapshot_counters_.installed;
+  snapshot.snapshot_sent_bytes = snapshot_counters_.sent_bytes;
+  snapshot.snapshot_received_bytes = snapshot_counters_.received_bytes;
   const base::Duration age = net::now() - started_;
   snapshot.start_time_seconds = static_cast<double>(std::time(nullptr)) - static_cast<double>(age.count()) * 1e-9;
   fill_process(snapshot);

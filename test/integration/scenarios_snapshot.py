@@ -57,6 +57,7 @@ def scenario_follower_behind_the_log(context):
         away.start()
         cluster.wait_ready()
         wait_for(f"{away.name} has installed one snapshot", lambda: installed(away) == 1, 20)
+        check("whitewater_snapshots_installed_total 1" in away.get("/metrics").body.decode(), "the metric does not count it")
         check_same(cluster)
         # The new store is the one that a restart finds, and the member can lead.
         away.kill()

@@ -20,6 +20,7 @@ struct SnapshotTransfers::Transfer {
   std::unique_ptr<kv::SnapshotWriter> writer;
   bool is_finishing = false;
   bool is_interrupted = false;
+  std::optional<core::Index> told;  // to the leader at the end
 };
 
 SnapshotTransfers::SnapshotTransfers(SimWorld& world, std::vector<std::unique_ptr<SimMember>>& members, base::Rng rng)
@@ -48,12 +49,14 @@ void SnapshotTransfers::step_later(Key key, const Transfer& transfer) {
 void SnapshotTransfers::step(Key key, std::uint64_t number) {
   const auto found = transfers_.find(key);
   if (found == transfers_.end() || found->second.number != number) return;
-  // An installation ends this and every other transfer from the receiver.
-  if (!advance(key, found->second)) {
-    transfers_.erase(key);
+  if (advance(key, found->second)) {
+    step_later(key, found->second);
     return;
   }
-  step_later(key, found->second);
+  // Gone before its leader hears of it: what the leader does then may ask for the next one.
+  const auto told = found->second.told;
+  transfers_.erase(found);
+  if (told) members_[key.first]->snapshot_sent(key.second, *told);
 }
 
 bool SnapshotTransfers::advance(Key key, Transfer& transfer) {
@@ -98,7 +101,7 @@ bool SnapshotTransfers::offer(Key key, Transfer& transfer) {
   const core::Index index = transfer.reader->header().meta.applied;
   if (leader.replica().node().term() < receiver.term() || receiver.role() == core::Role::leader) return true;
   if (!receiver.needs_snapshot(index, transfer.term)) {
-    leader.snapshot_sent(key.second, core::Index(0));
+    transfer.told = core::Index(0);
     return false;
   }
   require(transfer.reader->seek(kv::RecordId{}).has_value(), [] { return "a reader does not begin again"; });
@@ -126,7 +129,7 @@ bool SnapshotTransfers::finish(Key key, Transfer& transfer) {
     ++installed_;
     receiver.install_snapshot({index, transfer.term, *configuration}, std::move(store), transfer.disk);
   }
-  members_[key.first]->snapshot_sent(key.second, is_of_use ? index : core::Index(0));
+  transfer.told = is_of_use ? index : core::Index(0);
   return false;
 }
 
