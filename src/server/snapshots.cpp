@@ -139,8 +139,9 @@ net::Awaitable<void> SnapshotSender::send_until_followed(base::NodeId peer) {
 
 net::Awaitable<base::Result<base::Index>> SnapshotSender::send_once(base::NodeId peer, Attempt* attempt) {
   const core::Node& node = member_.node();
-  const core::Member* target = node.configuration().find(peer);
-  if (target == nullptr) co_return base::make_error_code(base::Errc::member_not_found);
+  const core::Member* member = node.configuration().find(peer);
+  if (member == nullptr) co_return base::make_error_code(base::Errc::member_not_found);
+  const std::string name = member->name;
   if (!attempt->reader) {
     attempt->reader = member_.store().open_snapshot();
     const auto term = node.log().term_at(attempt->reader->header().meta.applied);
@@ -153,7 +154,7 @@ net::Awaitable<base::Result<base::Index>> SnapshotSender::send_once(base::NodeId
   const base::Index index = attempt->reader->header().meta.applied;
   // While it is under way the log keeps what follows it.
   member_.on_snapshot_started(peer, index);
-  const auto endpoints = co_await peers_.resolve(target->name);
+  const auto endpoints = co_await peers_.resolve(name);
   if (!endpoints) co_return endpoints.error();
   net::SnapshotOffer offer;
   offer.term = node.term();
@@ -161,7 +162,7 @@ net::Awaitable<base::Result<base::Index>> SnapshotSender::send_once(base::NodeId
   offer.index_term = attempt->index_term;
   offer.total_bytes = member_.store().size().backend.in_use_bytes;
   offer.header = kv::encode_snapshot_header(attempt->reader->header());
-  sink_.info("snapshot", "sending to " + target->name,
+  sink_.info("snapshot", "sending to " + name,
              {{"peer_id", base::to_hex(peer)}, {"index", index.value}, {"about_mib", as_mib(offer.total_bytes)}});
   net::SnapshotSendOptions options;
   options.rate_bytes_per_s = rate_bytes_per_s_;

@@ -85,3 +85,24 @@ run_tests() {
   fi
   say "OK: every step passed in $(seconds_since "$started") s"
 }
+
+# Beyond what `test` has time for. The seeds are drawn by the clock, so that every soak sees others; a failure prints its own.
+run_soak() {
+  local seeds=10000 start
+  start=$(($(now_ms) % 1000000000 * 1000))
+  while [ $# -gt 0 ]; do
+    case "$1" in
+      --seeds | --start)
+        [ $# -ge 2 ] || die "soak: $1 needs a number"
+        require_number "soak $1" "$2" 1 1000000000000000
+        if [ "$1" = --seeds ]; then seeds=$2; else start=$2; fi
+        shift
+        ;;
+      *) die "soak: unknown argument \"$1\" (--seeds N, --start S)" ;;
+    esac
+    shift
+  done
+  install_packages
+  build_targets release ww_sim
+  build/release/bin/ww_sim --start "$start" --seeds "$seeds" --jobs "$(nproc)"
+}
