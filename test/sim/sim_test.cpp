@@ -118,7 +118,7 @@ TEST_CASE("the drawn knobs differ from seed to seed and a fault is absent from m
 TEST_CASE("the checker refuses a restart that lost a durable entry") {
   EventHash hash;
   ClusterChecker checker(3, hash);
-  checker.on_persist(0, 1, core::HardState{core::Term(1), {}}, {entry(1, 1), entry(1, 2)});
+  checker.on_persist(0, {1, core::HardState{core::Term(1), {}}, std::nullopt, {entry(1, 1), entry(1, 2)}});
   checker.on_durable(0, 1);
   CHECK_THROWS_AS(checker.on_start(0, recovered({core::Term(1), {}}, {entry(1, 1)}), core::Index(0)), Failure);
   CHECK_NOTHROW(checker.on_start(0, recovered({core::Term(1), {}}, {entry(1, 1), entry(1, 2)}), core::Index(0)));
@@ -127,9 +127,9 @@ TEST_CASE("the checker refuses a restart that lost a durable entry") {
 TEST_CASE("the checker accepts a restart anywhere between the durable and the last step") {
   EventHash hash;
   ClusterChecker checker(3, hash);
-  checker.on_persist(0, 1, core::HardState{core::Term(1), {}}, {entry(1, 1)});
+  checker.on_persist(0, {1, core::HardState{core::Term(1), {}}, std::nullopt, {entry(1, 1)}});
   checker.on_durable(0, 1);
-  checker.on_persist(0, 2, core::HardState{core::Term(2), {}}, {entry(2, 2), entry(2, 3)});
+  checker.on_persist(0, {2, core::HardState{core::Term(2), {}}, std::nullopt, {entry(2, 2), entry(2, 3)}});
   SECTION("nothing of the unsynced write") {
     CHECK_NOTHROW(checker.on_start(0, recovered({core::Term(1), {}}, {entry(1, 1)}), core::Index(0)));
   }
@@ -149,7 +149,7 @@ TEST_CASE("the checker accepts a restart anywhere between the durable and the la
 TEST_CASE("the checker refuses a restart that forgot its vote") {
   EventHash hash;
   ClusterChecker checker(3, hash);
-  checker.on_persist(0, 1, core::HardState{core::Term(4), core::NodeId(2)}, {});
+  checker.on_persist(0, {1, core::HardState{core::Term(4), core::NodeId(2)}, std::nullopt, {}});
   checker.on_durable(0, 1);
   CHECK_THROWS_AS(checker.on_start(0, recovered({core::Term(4), {}}, {}), core::Index(0)), Failure);
 }
@@ -163,5 +163,5 @@ TEST_CASE("the checker refuses a store that is ahead of its log") {
 TEST_CASE("the checker refuses a hole in the log") {
   EventHash hash;
   ClusterChecker checker(3, hash);
-  CHECK_THROWS_AS(checker.on_persist(0, 1, std::nullopt, {entry(1, 2)}), Failure);
+  CHECK_THROWS_AS(checker.on_persist(0, {1, std::nullopt, std::nullopt, {entry(1, 2)}}), Failure);
 }
