@@ -28,6 +28,7 @@ constexpr std::uint64_t token_found = 2;
 constexpr std::uint64_t token_reset = 3;
 
 constexpr base::Duration exchange_timeout = base::milliseconds(1500);
+constexpr base::Duration forwards_turn_back_time = base::milliseconds(200);
 constexpr base::Duration watch_interval = base::milliseconds(100);
 constexpr std::size_t recovered_entries_bytes_max = 1UL << 30;
 
@@ -167,7 +168,8 @@ net::Awaitable<void> Server::begin_log_behind_snapshot() {
   const core::TermRun end = *slots_->installed();
   sink_.warn("server", "the log begins anew behind the snapshot that was installed before the last stop",
              {{"index", end.first.value}, {"term", end.term.value}});
-  recovered_.hard_state.term = std::max(recovered_.hard_state.term, end.term);
+  // The term may not have become durable either; no vote was given in it then.
+  if (recovered_.hard_state.term < end.term) recovered_.hard_state = {end.term, base::NodeId{}};
   log_->append({token_reset, recovered_.hard_state, {}, log::LogReset{end.first.next(), end.term}});
   co_await wait_durable(token_reset);
   recovered_.first_index = end.first.next();
@@ -420,6 +422,9 @@ net::Awaitable<void> Server::shut_down() {
     const bool handed_over = co_await member_->hand_over(
         std::min<base::Duration>(remaining(), base::milliseconds(2 * options_.election_timeout_ms)));
     sink_.info("server", handed_over ? "leadership handed over" : "nobody could take over the leadership");
+    // Requests that other members have forwarded are still on their way here. Turned back they are proposed to the new
+    // leader; left unread their clients would wait for a time-out.
+    if (handed_over) co_await net::sleep_for(std::min(remaining() / 2, forwards_turn_back_time));
   }
   // 4. No new connections; the requests that run are finished.
   listener_->stop_accepting();

@@ -58,7 +58,11 @@ void ClusterEnv::restart(std::uint64_t id) {
   WW_ASSERT(member.node == nullptr);
   member.life += 1;
   // The crash came between a snapshot and the log's new beginning.
-  if (member.durable_applied > member.disk.last()) member.disk.reset(member.durable_applied, member.snapshot_term);
+  if (member.durable_applied > member.disk.last()) {
+    member.disk.reset(member.durable_applied, member.snapshot_term);
+    HardState& state = member.disk.hard_state;
+    if (state.term < member.snapshot_term) state = {member.snapshot_term, NodeId{}};
+  }
   NodeStart start;
   start.hard_state = member.disk.hard_state;
   start.log = member.disk.start(member.durable_applied);

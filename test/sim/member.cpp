@@ -140,7 +140,7 @@ void SimMember::begin_log_behind_snapshot(log::RecoveredLog& recovered) {
   core::Persist persist;
   persist.token = token;
   persist.hard_state = recovered.hard_state;
-  persist.hard_state->term = std::max(recovered.hard_state.term, installed_->term);
+  if (recovered.hard_state.term < installed_->term) persist.hard_state = core::HardState{installed_->term, {}};
   persist.reset = installed_;
   world_.checker.on_persist(position_, persist);
   process.planner.on_append({token, persist.hard_state, {}, log::LogReset{installed_->first.next(), installed_->term}});
