@@ -1,12 +1,13 @@
 #include "replica/pending.hpp"
 
+#include <vector>
+
 #include "base/assert.hpp"
 
 namespace whitewater::replica {
 
 std::uint64_t PendingProposals::add(PendingProposal proposal) {
   WW_ASSERT(proposal.state == PendingProposal::State::held);
-  WW_ASSERT(queue_.empty() || proposal.deadline >= queue_.back().deadline);
   payload_bytes_ += proposal.payload.size_bytes();
   ++unanswered_count_;
   queue_.push_back(std::move(proposal));
@@ -32,12 +33,20 @@ void PendingProposals::finish(std::uint64_t sequence) {
 
 void PendingProposals::expire(base::Instant now,
                               const std::function<void(std::uint64_t, const PendingProposal&)>& on_expired) {
-  drop_done();
-  while (!queue_.empty() && queue_.front().deadline <= now) {
-    const std::uint64_t sequence = first_;
-    const PendingProposal expired = queue_.front();
+  std::vector<std::uint64_t> due;
+  for_each([&](std::uint64_t sequence, const PendingProposal& proposal) {
+    if (proposal.deadline <= now) due.push_back(sequence);
+  });
+  for (const std::uint64_t sequence : due) {
+    const PendingProposal expired = *find(sequence);
     finish(sequence);
     on_expired(sequence, expired);
+  }
+}
+
+void PendingProposals::for_each(const std::function<void(std::uint64_t, PendingProposal&)>& visit) {
+  for (std::size_t i = 0; i < queue_.size(); ++i) {
+    if (queue_[i].state != PendingProposal::State::done) visit(first_ + i, queue_[i]);
   }
 }
 

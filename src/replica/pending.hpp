@@ -35,6 +35,9 @@ struct PendingProposal {
   std::optional<core::ConfigurationChange> change;  // instead of a payload
   StageTimes times;
   base::Instant deadline;
+  std::uint64_t client = 0;  // the sequence number of the first attempt: what the client waits for
+  // Of the leader that it was proposed to, or of this leader; no larger one proves that it was never appended.
+  base::Term proposed_term;
 };
 
 class PendingProposals {
@@ -47,7 +50,9 @@ class PendingProposals {
   [[nodiscard]] PendingProposal* find(std::uint64_t sequence);
   // Marks it answered.
   void finish(std::uint64_t sequence);
-  // Ends those whose deadline has passed; deadlines grow with the sequence. `on_expired` gets the sequence and the
+  // Every one that is not answered, in order; `visit` must not add or finish any.
+  void for_each(const std::function<void(std::uint64_t, PendingProposal&)>& visit);
+  // Ends those whose deadline has passed. `on_expired` gets the sequence and the
   // state it was in.
   void expire(base::Instant now, const std::function<void(std::uint64_t, const PendingProposal&)>& on_expired);
 

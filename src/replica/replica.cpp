@@ -72,6 +72,7 @@ base::Result<Ticket> Replica::add_proposal(base::Instant now, PendingProposal pr
   proposal.times.proposed = now;
   proposal.deadline = now + options_.request_timeout;
   const Ticket ticket = pending_.add(std::move(proposal));
+  pending_.find(ticket)->client = ticket;
   if (held_.empty()) {
     try_propose(ticket, *pending_.find(ticket));
   } else {
@@ -145,6 +146,9 @@ std::unique_ptr<kv::Store> Replica::install_snapshot(base::Instant now, core::Sn
   WW_ASSERT(store->applied_index() == point.index);
   WW_ASSERT(store->durable_applied_index() == point.index);
   now_ = now;
+  // What is under way may be in the snapshot, unseen: its fate is not known any more.
+  pending_.for_each([](Ticket, PendingProposal& proposal) { proposal.proposed_term = core::term_max; });
+  just_proposed_.clear();
   node_.install_snapshot(now, std::move(point));
   return std::exchange(store_, std::move(store));
 }
@@ -162,8 +166,8 @@ bool Replica::transfer_leadership(base::Instant now) {
 }
 
 void Replica::stop() {
-  pending_.expire(base::Instant{base::Duration::max()}, [&](Ticket ticket, const PendingProposal& proposal) {
-    effects_.proposals.push_back({ticket, base::make_error_code(base::Errc::stopped), proposal.times});
+  pending_.expire(base::Instant{base::Duration::max()}, [&](Ticket, const PendingProposal& proposal) {
+    effects_.proposals.push_back({proposal.client, base::make_error_code(base::Errc::stopped), proposal.times});
   });
   held_.clear();
   for (ConfirmedReads& confirmed : confirmed_) fail_reads(confirmed.reads, base::Errc::stopped);
@@ -183,6 +187,8 @@ void Replica::try_propose(Ticket ticket, PendingProposal& proposal) {
                                         : node_.on_propose(now_, {request, proposal.payload});
   if (proposed) {
     proposal.state = PendingProposal::State::proposed;
+    proposal.proposed_term = core::term_max;
+    just_proposed_.push_back(ticket);
     if (is_leader()) {
       awaiting_disk_.push_back({node_.log().last_index(), ticket});
       awaiting_quorum_.push_back({node_.log().last_index(), ticket});
@@ -208,16 +214,32 @@ void Replica::fail(Ticket ticket, base::Errc reason) {
   PendingProposal* proposal = pending_.find(ticket);
   if (proposal == nullptr) return;
   ++proposals_failed_;
-  effects_.proposals.push_back({ticket, base::make_error_code(reason), proposal->times});
+  effects_.proposals.push_back({proposal->client, base::make_error_code(reason), proposal->times});
   pending_.finish(ticket);
 }
 
+// An entry of `term` is applied. What was proposed to leaders of older terms and is not applied by now is in no log
+// that can still commit (thesis §3.6.3: terms never go back along the log), so that proposing it again cannot apply it
+// twice. Under a new number: a late refusal of the first attempt must not be taken for one of the second.
+void Replica::propose_lost_again(core::Term term) {
+  std::vector<Ticket> lost;
+  pending_.for_each([&](Ticket ticket, PendingProposal& proposal) {
+    if (proposal.state == PendingProposal::State::proposed && proposal.proposed_term < term) lost.push_back(ticket);
+  });
+  for (const Ticket ticket : lost) {
+    PendingProposal proposal = *pending_.find(ticket);
+    pending_.finish(ticket);
+    proposal.state = PendingProposal::State::held;
+    held_.push_back(pending_.add(std::move(proposal)));
+  }
+}
+
 void Replica::expire(base::Instant now) {
-  pending_.expire(now, [&](Ticket ticket, const PendingProposal& proposal) {
+  pending_.expire(now, [&](Ticket, const PendingProposal& proposal) {
     ++proposals_failed_;
     const bool is_known = proposal.state == PendingProposal::State::held;
     const base::Errc reason = is_known ? base::Errc::no_leader : base::Errc::timed_out;
-    effects_.proposals.push_back({ticket, base::make_error_code(reason), proposal.times});
+    effects_.proposals.push_back({proposal.client, base::make_error_code(reason), proposal.times});
   });
   const auto expire_reads = [&](std::vector<WaitingRead>& reads) {
     std::vector<WaitingRead> expired;
@@ -290,6 +312,10 @@ void Replica::apply(const std::vector<core::Entry>& committed) {
         break;
     }
     WW_ASSERT(store_->applied_index() == entry.index);
+    if (entry.term > applied_term_) {
+      applied_term_ = entry.term;
+      propose_lost_again(entry.term);
+    }
   }
   if (!committed.empty()) persist_store();
 }
@@ -299,7 +325,7 @@ void Replica::answer_applied(const core::Entry& entry, kv::CommandResponse respo
   PendingProposal* proposal = pending_.find(entry.request.sequence);
   if (proposal == nullptr) return;  // of an earlier run, or given up
   proposal->times.committed = now_;
-  effects_.proposals.push_back({entry.request.sequence, std::move(response), proposal->times});
+  effects_.proposals.push_back({proposal->client, std::move(response), proposal->times});
   pending_.finish(entry.request.sequence);
 }
 
@@ -314,6 +340,9 @@ Effects Replica::take_effects() {
   propose_held();
   start_read_batch();
   core::Output output = node_.take_output();
+  for (const Ticket ticket : std::exchange(just_proposed_, {})) {
+    if (PendingProposal* proposal = pending_.find(ticket)) proposal->proposed_term = node_.term();
+  }
   // 1. Persist before anything that depends on it may leave.
   if (output.persist) {
     issued_token_ = output.persist->token;

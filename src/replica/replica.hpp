@@ -140,6 +140,7 @@ class Replica {
   [[nodiscard]] bool has_leader() const { return !node_.leader().is_zero() && !node_.is_transferring(); }
   base::Result<Ticket> add_proposal(base::Instant now, PendingProposal proposal);
   void propose_held();
+  void propose_lost_again(core::Term term);
   void note_stage(std::deque<AwaitedEntry>& awaiting, core::Index reached, StageTime stage);
   void try_propose(Ticket ticket, PendingProposal& proposal);
   void fail(Ticket ticket, base::Errc reason);
@@ -159,6 +160,8 @@ class Replica {
   base::Instant now_;
 
   PendingProposals pending_;
+  std::vector<Ticket> just_proposed_;       // since the last output: their term is known with the next
+  core::Term applied_term_;                 // of the last entry applied
   std::deque<Ticket> held_;                 // in order; proposed as soon as there is a leader
   std::deque<AwaitedEntry> awaiting_disk_;  // leader: for the stage times
   std::deque<AwaitedEntry> awaiting_quorum_;

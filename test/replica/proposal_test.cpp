@@ -335,3 +335,58 @@ TEST_CASE("a change held while there is no leader is proposed when there is one"
   };
   CHECK(std::any_of(env.sent.begin(), env.sent.end(), is_forwarded));
 }
+
+namespace {
+
+// Member `leader` leads `term` and has its no-op, the entry `index`, replicated here and committed.
+void follow_and_commit(ReplicaEnv& env, std::uint64_t leader, std::uint64_t term, std::uint64_t index,
+                       std::uint64_t prev_term) {
+  core::AppendRequest append{core::Index(index - 1), core::Term(prev_term), core::Index(index), {}};
+  append.entries.push_back({core::Term(term), core::Index(index), core::EntryType::noop, {}, {}});
+  env.receive(leader, term, append);
+}
+
+std::size_t forwards_in(const ReplicaEnv& env) {
+  std::size_t count = 0;
+  for (const core::Message& m : env.sent) {
+    if (const auto* forwarded = std::get_if<core::ForwardedProposals>(&m.body)) count += forwarded->proposals.size();
+  }
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("S53: what was lost with a leader is proposed again once a later term's entry proves that it is lost") {
+  ReplicaEnv env;
+  follow_member_2(env);
+  CHECK(env.put("k", "v") == "write 1");
+  env.drop();
+  CHECK(forwards_in(env) == 1);
+  SECTION("not when only the leader is new") {
+    env.receive(3, 3, core::Heartbeat{});
+    env.drop();
+    CHECK(forwards_in(env) == 0);
+  }
+  SECTION("when its entry is applied, under another number; a late refusal of the first attempt changes nothing") {
+    follow_and_commit(env, 3, 3, 3, 2);
+    env.drop();
+    env.advance(base::milliseconds(50));
+    REQUIRE(env.take().find("Forward count=1") != std::string::npos);
+    env.receive(2, 3, core::ForwardRejected{{env.request(1)}, base::Errc::not_leader});
+    env.advance(base::milliseconds(50));
+    CHECK(env.take().find("Forward") == std::string::npos);
+    core::AppendRequest append{core::Index(3), core::Term(3), core::Index(4), {}};
+    append.entries.push_back(ReplicaEnv::command(3, 4, "v", env.request(2)));
+    env.receive(3, 3, append);
+    CHECK(env.take_without("send").find("write 1 ok") != std::string::npos);
+  }
+  SECTION("not when the old leader's entry is in the log before") {
+    core::AppendRequest append{core::Index(2), core::Term(2), core::Index(4), {}};
+    append.entries.push_back(ReplicaEnv::command(2, 3, "v", env.request(1)));
+    append.entries.push_back({core::Term(3), core::Index(4), core::EntryType::noop, {}, {}});
+    env.receive(3, 3, append);
+    CHECK(env.take().find("write 1 ok") != std::string::npos);
+    env.advance(base::milliseconds(50));
+    CHECK(env.take().find("Forward") == std::string::npos);
+  }
+}
