@@ -28,6 +28,13 @@ bool Node::is_leader_recent() const {
   return heard_leader_ && now_ - leader_contact_ < options_.election_timeout;
 }
 
+// What is not durable cannot be evicted; a disk that stalls must not make it grow for ever. A tail that is durable and
+// not committed, however long, is no reason: what commits it may come behind it.
+bool Node::is_memory_full() const {
+  return log_.durable_index() < log_.last_index() &&
+         log_.cached_bytes() >= options_.cache_bytes_max + options_.uncommitted_bytes_max;
+}
+
 // A full log keeps its last room for terms, votes and no-ops, without which nothing commits and no space comes free.
 // What it holds already is acknowledged for the same reason; the leader sends the rest again.
 void Node::drop_new_commands(AppendRequest& request) const {
@@ -47,6 +54,7 @@ void Node::on_append(const Message& message, AppendRequest request) {
   leader_ = message.from;
   leader_contact_ = now_;
   heard_leader_ = true;
+  known_committed_ = std::max(known_committed_, request.commit);
   restart_election_timer();
 
   if (request.prev_index < committed_ && request.prev_index.next() < log_.first_index()) {
@@ -60,7 +68,7 @@ void Node::on_append(const Message& message, AppendRequest request) {
                        AppendResponse{true, request.prev_index, hint, log_.term_at(hint).value_or(Term(0))});
     return;
   }
-  if (refusal_) drop_new_commands(request);
+  if (refusal_ || is_memory_full()) drop_new_commands(request);
   const Index last_new = request.prev_index + request.entries.size();
   for (Entry& entry : request.entries) {
     if (log_.matches(entry.index, entry.term)) continue;
@@ -81,6 +89,7 @@ void Node::on_heartbeat(const Message& message, const Heartbeat& heartbeat) {
   restart_election_timer();
   // The leader cuts the commit index to what this log is known to match; a lost disk would break that promise.
   if (heartbeat.commit <= log_.last_index()) set_committed(heartbeat.commit);
+  known_committed_ = std::max(known_committed_, heartbeat.leader_commit);
   releasable_ = std::max(releasable_, std::min(heartbeat.released, committed_));
   // Leaves before any write: it says "I follow nobody newer", which needs no disk.
   send(message.from, HeartbeatResponse{heartbeat.read_round});
@@ -106,7 +115,7 @@ void Node::on_vote_request(const Message& message, const VoteRequest& request) {
 }
 
 void Node::on_timeout_now(const Message&) {
-  if (role_ == Role::leader || !can_campaign()) return;
+  if (role_ == Role::leader || !can_campaign() || is_disk_stalled_) return;
   campaign(false, true);
 }
 

@@ -20,6 +20,7 @@ void Node::become_leader() {
   heartbeat_deadline_ = now_;
   quorum_deadline_ = now_ + options_.election_timeout;
   lease_is_void_ = false;
+  has_left_stalled_disk_ = false;
   change_request_ = {};
   // Commits what earlier terms left behind (thesis §6.4); an entry of an older term is never committed by counting
   // (§3.6.2).
@@ -45,7 +46,18 @@ void Node::tick_leader() {
     quorum_deadline_ = now_ + options_.election_timeout;
   }
   if (transfer_target_ && now_ >= transfer_deadline_) transfer_target_.reset();
-  if (now_ >= heartbeat_deadline_) send_heartbeats();
+  if (is_disk_stalled_ && !transfer_target_) leave_stalled_disk();
+  if (role_ == Role::leader && now_ >= heartbeat_deadline_) send_heartbeats();
+}
+
+// Where nobody could take over, leading on is the best: the others' disks commit what they can.
+void Node::leave_stalled_disk() {
+  if (best_successor() == nullptr) return;
+  if (std::exchange(has_left_stalled_disk_, true)) {
+    become_follower(hard_state_.term, NodeId{});
+  } else {
+    (void)transfer_leadership(now_);
+  }
 }
 
 bool Node::has_recent_quorum() const {
@@ -66,7 +78,7 @@ void Node::send_heartbeats() {
     round_times_.emplace_back(round, now_);
   }
   for (const auto& [id, progress] : progress_) {
-    send(id, Heartbeat{std::min(committed_, progress.match()), round, releasable_});
+    send(id, Heartbeat{std::min(committed_, progress.match()), round, releasable_, committed_});
   }
 }
 
@@ -86,7 +98,7 @@ bool Node::holds_lease(base::Instant now) const {
 base::Result<void> Node::append_proposal(Proposal proposal) {
   if (transfer_target_) return base::make_error_code(base::Errc::no_leader);
   if (refusal_) return base::make_error_code(*refusal_);
-  if (uncommitted_bytes_ >= options_.uncommitted_bytes_max) {
+  if (uncommitted_bytes_ >= options_.uncommitted_bytes_max || is_memory_full()) {
     return base::make_error_code(base::Errc::too_many_requests);
   }
   append_to_log(
@@ -198,7 +210,7 @@ void Node::send_append(NodeId peer, Progress& progress, std::vector<Entry> entri
   for (const Entry& entry : entries) bytes += entry.payload.size_bytes();
   const Index last = prev + entries.size();
   send(peer, AppendRequest{prev, *prev_term, committed_, std::move(entries)});
-  progress.on_sent(last, bytes, std::min(committed_, last));
+  progress.on_sent(last, bytes, std::min(committed_, last), reads_.round());
 }
 
 void Node::on_log_read(base::Instant now, NodeId peer, std::vector<Entry> entries) {
@@ -207,9 +219,14 @@ void Node::on_log_read(base::Instant now, NodeId peer, std::vector<Entry> entrie
   const auto found = progress_.find(peer);
   if (role_ != Role::leader || found == progress_.end()) return;
   Progress& progress = found->second;
+  if (!progress.is_reading_log()) return;  // asked for by an earlier connection
   progress.set_reading_log(false);
+  if (entries.empty()) {
+    progress.on_log_read_failed(reads_.round());
+    return;
+  }
   // The follower may have answered meanwhile; then the next round asks again from the right place.
-  if (entries.empty() || entries.front().index != progress.next() || !progress.can_send(options_.window)) return;
+  if (entries.front().index != progress.next() || !progress.can_send(options_.window)) return;
   // The log counts bytes; many small entries would make a message that the peer refuses.
   if (entries.size() > message_entries_max) entries.resize(message_entries_max);
   if (!log_.matches(entries.back().index, entries.back().term) || !log_.term_at(progress.next().prev())) return;
@@ -257,7 +274,7 @@ void Node::on_heartbeat_response(const Message& message, const HeartbeatResponse
   if (role_ != Role::leader || found == progress_.end()) return;
   Progress& progress = found->second;
   progress.on_contact(now_);
-  progress.on_heartbeat_response(options_.window);
+  progress.on_heartbeat_response(options_.window, response.read_round);
   const auto sent = std::find_if(round_times_.begin(), round_times_.end(),
                                  [&](const auto& item) { return item.first == response.read_round; });
   if (sent != round_times_.end()) progress.on_lease(sent->second);

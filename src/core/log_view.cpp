@@ -15,15 +15,17 @@ std::size_t cost_bytes(const Entry& entry) { return entry.payload.size_bytes() +
 }  // namespace
 
 LogView::LogView(LogStart start)
-    : terms_(std::move(start.terms)),
-      entries_(std::move(start.entries)),
-      last_(start.last_index),
-      durable_(last_),
-      released_term_(start.prev_term) {
+    : terms_(std::move(start.terms)), last_(start.last_index), durable_(last_), released_term_(start.prev_term) {
   first_ = terms_.empty() ? last_.next() : terms_.front().first;
-  WW_ASSERT(entries_.empty() || entries_.back().index == last_);
-  WW_ASSERT(entries_.empty() || entries_.front().index >= first_);
-  for (const Entry& e : entries_) cached_bytes_ += cost_bytes(e);
+  WW_ASSERT(start.entries.empty() || start.entries.back().index == last_);
+  WW_ASSERT(start.entries.empty() || start.entries.front().index >= first_);
+  for (Entry& entry : start.entries) push_cached(std::move(entry));
+}
+
+void LogView::push_cached(Entry entry) {
+  if (entries_.full()) entries_.set_capacity(std::max<std::size_t>(64, 2 * entries_.capacity()));
+  cached_bytes_ += cost_bytes(entry);
+  entries_.push_back(std::move(entry));
 }
 
 Term LogView::last_term() const { return terms_.empty() ? released_term_.value_or(Term(0)) : terms_.back().term; }
@@ -92,8 +94,7 @@ void LogView::append(Entry entry) {
   if (terms_.empty()) first_ = entry.index;
   if (terms_.empty() || terms_.back().term != entry.term) terms_.push_back({entry.index, entry.term});
   last_ = entry.index;
-  cached_bytes_ += cost_bytes(entry);
-  entries_.push_back(std::move(entry));
+  push_cached(std::move(entry));
 }
 
 void LogView::truncate_from(Index index) {

@@ -3,6 +3,7 @@
 // been dropped from memory (`cached_from`), in which case the leader asks for them by an Output::LogRead.
 #pragma once
 
+#include <boost/circular_buffer.hpp>
 #include <deque>
 #include <optional>
 #include <vector>
@@ -60,8 +61,10 @@ class LogView {
   void evict(Index upto, std::size_t bytes_max);
 
  private:
+  void push_cached(Entry entry);
+
   std::vector<TermRun> terms_;
-  std::deque<Entry> entries_;
+  boost::circular_buffer<Entry> entries_;  // grows by doubling: an entry costs no allocation of its own
   Index first_;
   Index last_;
   Index durable_;

@@ -20,7 +20,8 @@ struct Describer {
     return fmt::format("AppendReject prev={} hint={}/{}", m.index.value, m.hint_term.value, m.hint_index.value);
   }
   std::string operator()(const Heartbeat& m) const {
-    return fmt::format("Heartbeat commit={} round={}", m.commit.value, m.read_round);
+    const std::string behind = m.leader_commit > m.commit ? fmt::format(" of {}", m.leader_commit.value) : "";
+    return fmt::format("Heartbeat commit={}{} round={}", m.commit.value, behind, m.read_round);
   }
   std::string operator()(const HeartbeatResponse& m) const { return fmt::format("HeartbeatOk round={}", m.read_round); }
   std::string operator()(const VoteRequest& m) const {

@@ -40,6 +40,7 @@ struct Heartbeat {
   Index commit;                  // already cut to what this follower is known to hold
   std::uint64_t read_round = 0;  // of this broadcast; grows, never reused
   Index released;                // every member holds everything up to here, so nobody needs it from another's log
+  Index leader_commit{};         // uncut: how far the cluster is, for a follower that is behind
 };
 struct HeartbeatResponse {
   std::uint64_t read_round = 0;  // echoes the Heartbeat

@@ -47,6 +47,7 @@ Node::Node(NodeOptions options, NodeStart start)
       persisted_hard_state_(start.hard_state),
       log_(std::move(start.log)),
       committed_(start.applied),
+      known_committed_(start.applied),
       applied_(start.applied),
       persist_from_(log_.last_index().next()) {
   WW_ASSERT(!options_.id.is_zero());
@@ -78,7 +79,7 @@ void Node::on_tick(base::Instant now) {
   if (role_ == Role::leader) {
     tick_leader();
   } else if (now_ >= election_deadline_) {
-    if (can_campaign()) {
+    if (can_campaign() && !is_disk_stalled_) {
       campaign(true, false);
     } else {
       restart_election_timer();
@@ -161,6 +162,7 @@ void Node::on_persisted(base::Instant now, std::uint64_t token) {
     // The entry may have been replaced since; then a later token vouches for its successor (hazard S17).
     if (log_.matches(done.last, done.term) && !done.last.is_zero()) log_.set_durable(done.last);
   }
+  log_.evict(std::min(applied_, log_.durable_index()), options_.cache_bytes_max);
   if (own_vote_pending_ && own_vote_token_ != 0 && own_vote_token_ <= token) count_own_vote();
   if (role_ == Role::leader) {
     maybe_commit();
@@ -260,6 +262,7 @@ void Node::set_committed(Index index) {
   if (index <= committed_) return;
   for (Index i = committed_.next(); i <= index; i = i.next()) uncommitted_bytes_ -= payload_cost_bytes(log_.at(i));
   committed_ = index;
+  known_committed_ = std::max(known_committed_, index);
   while (configurations_.size() > 1 && configurations_[1].index <= committed_) {
     configurations_.erase(configurations_.begin());
   }
@@ -277,6 +280,7 @@ void Node::install_snapshot(base::Instant now, SnapshotPoint point) {
   configurations_.clear();
   configurations_.push_back({point.index, normalized(std::move(point.configuration))});
   committed_ = applied_ = point.index;
+  known_committed_ = std::max(known_committed_, point.index);
   uncommitted_bytes_ = 0;
   persist_from_ = point.index.next();
   reset_to_persist_ = TermRun{point.index, point.term};

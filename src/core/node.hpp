@@ -35,10 +35,11 @@ struct NodeOptions {
   base::Duration election_timeout = base::milliseconds(1000);  // T: a follower waits between T and 2T
   base::Duration heartbeat_interval = base::milliseconds(100);
   WindowLimits window;
-  std::size_t append_bytes_max = 256UL << 10;      // payload of one append message; one larger entry may exceed it
-  std::size_t cache_bytes_max = 64UL << 20;        // entries kept in memory for followers and apply
-  std::size_t uncommitted_bytes_max = 64UL << 20;  // a leader refuses proposals beyond this
-  std::size_t apply_entries_max = 1024;            // entries of one Output::committed
+  std::size_t append_bytes_max = 256UL << 10;  // payload of one append message; one larger entry may exceed it
+  std::size_t cache_bytes_max = 64UL << 20;    // entries kept in memory for followers and apply
+  // A leader refuses proposals beyond this, and beyond as much that is committed but not on its own disk.
+  std::size_t uncommitted_bytes_max = 64UL << 20;
+  std::size_t apply_entries_max = 1024;  // entries of one Output::committed
   // A learner may get a vote when it lacks at most this many entries: what a second of appends brings it.
   std::uint64_t promotion_lag_entries_max = 4096;
   // Reads that trust the clocks instead of asking a quorum (thesis §6.4.1). All members of a cluster must agree on it:
@@ -151,6 +152,9 @@ class Node {
   // While set, this leader appends no proposals and answers with the reason (no_space), and this follower takes no
   // commands from its leader; nothing: appends again.
   void set_refusal(std::optional<base::Errc> reason) { refusal_ = reason; }
+  // While the own disk does not answer: this leader hands over to a member that is alive, or failing that stops
+  // leading, neither of which needs the disk; this follower does not campaign, for nobody would hear of its vote.
+  void set_disk_stalled(bool is_stalled) { is_disk_stalled_ = is_stalled; }
   // Leader: hands leadership to the voter that holds most (thesis §3.10). False when there is nobody to hand it to.
   bool transfer_leadership(base::Instant now);
 
@@ -164,6 +168,8 @@ class Node {
   [[nodiscard]] NodeId vote() const { return hard_state_.vote; }
   [[nodiscard]] NodeId leader() const { return leader_; }
   [[nodiscard]] Index committed() const { return committed_; }
+  // The newest index that a leader has said to be committed; beyond the own log on a member that is behind.
+  [[nodiscard]] Index known_committed() const { return known_committed_; }
   [[nodiscard]] Index handed_to_apply() const { return applied_; }
   [[nodiscard]] const LogView& log() const { return log_; }
   [[nodiscard]] const Configuration& configuration() const { return configurations_.back().configuration; }
@@ -255,6 +261,8 @@ class Node {
   void maybe_finish_transfer();
   void refresh_progress();
   [[nodiscard]] bool has_recent_quorum() const;
+  void leave_stalled_disk();
+  [[nodiscard]] bool is_memory_full() const;
 
   NodeOptions options_;
   base::Rng rng_;
@@ -265,6 +273,7 @@ class Node {
   NodeId leader_;
   LogView log_;
   Index committed_;
+  Index known_committed_;
   Index applied_;  // handed out in Output::committed
   std::vector<ConfigurationAt>
       configurations_;  // the base, then one per configuration entry that may still be truncated
@@ -288,7 +297,9 @@ class Node {
   std::optional<NodeId> transfer_target_;
   base::Instant transfer_deadline_;
   bool transfer_sent_ = false;
-  RequestId change_request_;  // leader: of the joint configuration that is under way
+  bool is_disk_stalled_ = false;
+  bool has_left_stalled_disk_ = false;  // leader: has tried to hand over for its disk's sake in this term
+  RequestId change_request_;            // leader: of the joint configuration that is under way
   // Leader: when each heartbeat round that may still be answered was sent, and whether this term's lease is void for
   // good: a TimeoutNow that was sent may make its receiver a leader at any time.
   std::deque<std::pair<std::uint64_t, base::Instant>> round_times_;

@@ -19,13 +19,14 @@ bool Progress::can_send(const WindowLimits& limits) const {
   return false;
 }
 
-void Progress::on_sent(Index last, std::size_t bytes, Index commit) {
+void Progress::on_sent(Index last, std::size_t bytes, Index commit, std::uint64_t round) {
   WW_ASSERT(state_ != State::snapshot);
   WW_ASSERT(last.next() >= next_);
   commit_sent_ = std::max(commit_sent_, commit);
   if (state_ == State::probe) {
     probe_sent_ = true;
     probe_last_ = last;
+    probe_round_ = round;
     return;
   }
   if (last < next_) return;  // carried no entries: nothing to wait for
@@ -60,10 +61,16 @@ bool Progress::on_rejected(Index rejected_prev, Index retry_next) {
   return true;
 }
 
-void Progress::on_heartbeat_response(const WindowLimits& limits) {
-  probe_sent_ = false;
+void Progress::on_heartbeat_response(const WindowLimits& limits, std::uint64_t round) {
+  if (round > probe_round_) probe_sent_ = false;
   // A full window whose answers were lost would wait for ever; one slot is enough to find out (hazard S23).
   if (state_ == State::replicate && !in_flight_.empty() && !can_send(limits)) free_up_to(in_flight_.front().last);
+}
+
+void Progress::on_log_read_failed(std::uint64_t round) {
+  reset(State::probe, next_);
+  probe_sent_ = true;
+  probe_round_ = round;
 }
 
 void Progress::reset(State state, Index next) {

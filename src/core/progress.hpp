@@ -39,16 +39,20 @@ class Progress {
   [[nodiscard]] bool can_send(const WindowLimits& limits) const;
 
   void on_contact(base::Instant now) { last_contact_ = now; }
-  // An append that ends at `last` (== next - 1 when it carries no entries) was handed to the transport.
-  void on_sent(Index last, std::size_t bytes, Index commit);
+  // An append that ends at `last` (== next - 1 when it carries no entries) was handed to the transport, after the
+  // heartbeats of `round`.
+  void on_sent(Index last, std::size_t bytes, Index commit, std::uint64_t round);
   // Everything up to `index` is durable there. Returns whether match advanced. A probe that was taken only in part (the
   // follower's log is full) stays one, to be repeated after a heartbeat.
   bool on_accepted(Index index);
   // The append after `rejected_prev` did not match. Returns whether the answer is news (not a late duplicate).
   bool on_rejected(Index rejected_prev, Index retry_next);
-  // The follower is alive but something may have been lost: allow one more append (it will be refused or accepted).
-  void on_heartbeat_response(const WindowLimits& limits);
+  // The follower is alive but something that left before this round may have been lost: allow one more append (it will
+  // be refused or accepted).
+  void on_heartbeat_response(const WindowLimits& limits, std::uint64_t round);
   void set_reading_log(bool reading) { reading_log_ = reading; }
+  // The log could not serve it: from here on one probe, after the next round of heartbeats.
+  void on_log_read_failed(std::uint64_t round);
   void become_snapshot() { reset(State::snapshot, next_); }
   // The snapshot that is on its way to it.
   void set_snapshot_index(Index index) {
@@ -84,6 +88,7 @@ class Progress {
   std::size_t in_flight_bytes_ = 0;
   bool probe_sent_ = false;
   Index probe_last_;  // the last entry that the probe carried
+  std::uint64_t probe_round_ = 0;
   bool reading_log_ = false;
 };
 

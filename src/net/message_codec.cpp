@@ -55,7 +55,7 @@ struct BodySize {
     return size;
   }
   std::size_t operator()(const core::AppendResponse&) const { return 1 + 3 * 8; }
-  std::size_t operator()(const core::Heartbeat&) const { return 3 * 8; }
+  std::size_t operator()(const core::Heartbeat&) const { return 4 * 8; }
   std::size_t operator()(const core::HeartbeatResponse&) const { return 8; }
   std::size_t operator()(const core::VoteRequest&) const { return 1 + 2 * 8; }
   std::size_t operator()(const core::VoteResponse&) const { return 1; }
@@ -113,6 +113,7 @@ class Encoder {
     u64(body.commit.value);
     u64(body.read_round);
     u64(body.released.value);
+    u64(body.leader_commit.value);
   }
   void operator()(const core::HeartbeatResponse& body) {
     head(Kind::heartbeat_response);
@@ -220,7 +221,8 @@ class Decoder {
       case Kind::append_response:
         return append_response(out.emplace<core::AppendResponse>());
       case Kind::heartbeat:
-        out = core::Heartbeat{.commit = index(), .read_round = reader_.u64(), .released = index()};
+        out = core::Heartbeat{
+            .commit = index(), .read_round = reader_.u64(), .released = index(), .leader_commit = index()};
         return true;
       case Kind::heartbeat_response:
         out = core::HeartbeatResponse{.read_round = reader_.u64()};

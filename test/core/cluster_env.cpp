@@ -58,7 +58,9 @@ void ClusterEnv::restart(std::uint64_t id) {
   WW_ASSERT(member.node == nullptr);
   member.life += 1;
   // The crash came between a snapshot and the log's new beginning.
-  if (member.durable_applied > member.disk.last()) {
+  const bool is_snapshot_newest = member.durable_applied == member.snapshot_index && !member.snapshot_index.is_zero();
+  const auto disk_term = LogView(member.disk.start(Index(0))).term_at(member.durable_applied);
+  if (is_snapshot_newest && disk_term != member.snapshot_term) {
     member.disk.reset(member.durable_applied, member.snapshot_term);
     HardState& state = member.disk.hard_state;
     if (state.term < member.snapshot_term) state = {member.snapshot_term, NodeId{}};
@@ -99,6 +101,7 @@ bool ClusterEnv::send_snapshot(std::uint64_t from, std::uint64_t to) {
   if (*term > target.node->term() || target.node->role() == Role::leader) return false;
   target.applied.assign(source.applied.begin(), source.applied.begin() + static_cast<std::ptrdiff_t>(index.value));
   target.durable_applied = index;
+  target.snapshot_index = index;
   target.snapshot_term = *term;
   target.node->install_snapshot(target.now, {index, *term, configuration_at(source, index)});
   observer_.on_snapshot_installed(target, index);

@@ -46,7 +46,8 @@ struct MemberEnv {
   bool automatic_disk = true;
   std::vector<Entry> applied;  // what the state machine was given, from index 1
   Index durable_applied;       // the state machine's own durable position
-  Term snapshot_term;          // of the entry at durable_applied, when an installed snapshot put it there
+  Index snapshot_index;        // of the newest snapshot that was installed, and the term of its last entry
+  Term snapshot_term;
   std::uint64_t life = 0;
   Invariants::Snapshot seen;
 };

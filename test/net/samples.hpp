@@ -43,7 +43,7 @@ inline std::vector<core::Message> every_message() {
   add(append(0, 2, 20000));
   add(AppendResponse{.rejected = false, .index = Index(9), .hint_index = Index(), .hint_term = Term()});
   add(AppendResponse{.rejected = true, .index = Index(9), .hint_index = Index(5), .hint_term = Term(3)});
-  add(Heartbeat{.commit = Index(8), .read_round = 77, .released = Index(6)});
+  add(Heartbeat{.commit = Index(8), .read_round = 77, .released = Index(6), .leader_commit = Index(9)});
   add(HeartbeatResponse{.read_round = 77});
   add(VoteRequest{.pre_vote = true, .transfer = false, .last_index = Index(4), .last_term = Term(2)});
   add(VoteRequest{.pre_vote = false, .transfer = true, .last_index = Index(4), .last_term = Term(2)});

@@ -231,7 +231,7 @@ TEST_CASE("a leader repeats to a follower whose log is full once a heartbeat, no
   CHECK(env.take() == "send 1->2 term=2 Append prev=2/2 commit=2 entries=[2/3 command 13B]\n");
   env.receive(2, 2, core::AppendResponse{false, core::Index(2), {}, {}});
   CHECK(env.take() == "");
-  env.receive(2, 2, core::HeartbeatResponse{0});
+  env.receive(2, 2, core::HeartbeatResponse{2});
   CHECK(env.take() == "send 1->2 term=2 Append prev=2/2 commit=2 entries=[2/3 command 13B]\n");
   env.receive(2, 2, core::AppendResponse{false, core::Index(3), {}, {}});
   env.durable(3);

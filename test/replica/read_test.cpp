@@ -29,7 +29,7 @@ TEST_CASE("a leader's read waits for a round of heartbeats") {
   CHECK(env.read() == "read 1");
   CHECK(env.take() ==
         "send 1->2 term=2 Heartbeat commit=2 round=2\n"
-        "send 1->3 term=2 Heartbeat commit=0 round=2\n");
+        "send 1->3 term=2 Heartbeat commit=0 of 2 round=2\n");
   env.receive(2, 2, core::HeartbeatResponse{1});
   CHECK(env.take_without("send") == "");
   env.receive(2, 2, core::HeartbeatResponse{2});
