@@ -12,7 +12,8 @@ namespace {
 bool is_append(const core::Message& message) { return std::holds_alternative<core::AppendRequest>(message.body); }
 
 bool is_bulk(const core::Message& message) {
-  return is_append(message) || std::holds_alternative<core::ForwardedProposals>(message.body);
+  return is_append(message) || std::holds_alternative<core::ForwardedProposals>(message.body) ||
+         std::holds_alternative<core::ForwardedChange>(message.body);
 }
 
 }  // namespace

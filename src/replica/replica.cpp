@@ -218,6 +218,22 @@ void Replica::fail(Ticket ticket, base::Errc reason) {
   pending_.finish(ticket);
 }
 
+void Replica::on_rejected(const core::RejectedProposal& rejected) {
+  PendingProposal* proposal = pending_.find(rejected.request.sequence);
+  if (proposal == nullptr || proposal->state != PendingProposal::State::proposed) return;
+  const bool is_leadership = rejected.reason == base::Errc::not_leader || rejected.reason == base::Errc::no_leader;
+  if (is_leadership) {
+    proposal->state = PendingProposal::State::held;
+    held_.push_back(rejected.request.sequence);
+  } else {
+    fail(rejected.request.sequence, rejected.reason);
+  }
+}
+
+void Replica::on_unsent(const std::vector<core::RequestId>& forwarded) {
+  for (const core::RequestId& request : forwarded) on_rejected({request, base::Errc::no_leader});
+}
+
 // An entry of `term` is applied. What was proposed to leaders of older terms and is not applied by now is in no log
 // that can still commit (thesis §3.6.3: terms never go back along the log), so that proposing it again cannot apply it
 // twice. Under a new number: a late refusal of the first attempt must not be taken for one of the second.
@@ -364,17 +380,7 @@ Effects Replica::take_effects() {
   apply(output.committed);
   for (const core::ReadResult& read : output.reads) on_read_result(read);
   finish_reads();
-  for (const core::RejectedProposal& rejected : output.rejected) {
-    PendingProposal* proposal = pending_.find(rejected.request.sequence);
-    if (proposal == nullptr || proposal->state != PendingProposal::State::proposed) continue;
-    const bool is_leadership = rejected.reason == base::Errc::not_leader || rejected.reason == base::Errc::no_leader;
-    if (is_leadership) {
-      proposal->state = PendingProposal::State::held;
-      held_.push_back(rejected.request.sequence);
-    } else {
-      fail(rejected.request.sequence, rejected.reason);
-    }
-  }
+  for (const core::RejectedProposal& rejected : output.rejected) on_rejected(rejected);
   effects_.log_reads = std::move(output.log_reads);
   effects_.snapshots = std::move(output.snapshots);
   return std::exchange(effects_, {});

@@ -82,6 +82,8 @@ class Replica {
   void on_persisted(base::Instant now, std::uint64_t token);
   void on_log_read(base::Instant now, core::NodeId peer, std::vector<core::Entry> entries);
   void on_peer_connected(core::NodeId peer);
+  // Requests in a message of Effects::send to the leader that certainly never left: they are proposed again.
+  void on_unsent(const std::vector<core::RequestId>& forwarded);
   void on_snapshot_started(core::NodeId peer, core::Index index) { node_.on_snapshot_started(peer, index); }
   void on_snapshot_sent(base::Instant now, core::NodeId peer, core::Index index);
   // `store`, durable and the one that the next start opens, takes the place of the present one, which is returned. Only
@@ -91,6 +93,7 @@ class Replica {
   void on_stall(base::Instant now);
   // The log's space: while full, this leader refuses writes (no_space).
   void set_log_full(bool full);
+  void set_disk_stalled(bool is_stalled) { node_.set_disk_stalled(is_stalled); }
   // Hands leadership over before a stop; the caller waits until is_leader() is false or gives up. False: nobody can
   // take it.
   bool transfer_leadership(base::Instant now);
@@ -140,6 +143,7 @@ class Replica {
   [[nodiscard]] bool has_leader() const { return !node_.leader().is_zero() && !node_.is_transferring(); }
   base::Result<Ticket> add_proposal(base::Instant now, PendingProposal proposal);
   void propose_held();
+  void on_rejected(const core::RejectedProposal& rejected);
   void propose_lost_again(core::Term term);
   void note_stage(std::deque<AwaitedEntry>& awaiting, core::Index reached, StageTime stage);
   void try_propose(Ticket ticket, PendingProposal& proposal);

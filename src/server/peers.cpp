@@ -3,6 +3,22 @@
 #include "server/options.hpp"
 
 namespace whitewater::server {
+namespace {
+
+// What keeps a leader in office and its reads going: small, and superseded by the next of its kind.
+bool is_control(const core::Message& message) {
+  return std::visit(
+      [](const auto& body) {
+        using Body = std::decay_t<decltype(body)>;
+        return std::is_same_v<Body, core::Heartbeat> || std::is_same_v<Body, core::HeartbeatResponse> ||
+               std::is_same_v<Body, core::VoteRequest> || std::is_same_v<Body, core::VoteResponse> ||
+               std::is_same_v<Body, core::TimeoutNow> || std::is_same_v<Body, core::ReadIndexRequest> ||
+               std::is_same_v<Body, core::ReadIndexResponse>;
+      },
+      message.body);
+}
+
+}  // namespace
 
 net::Awaitable<base::Result<std::vector<net::Endpoint>>> resolve_address(discovery::PeerSource& source,
                                                                          std::string address) {
@@ -35,24 +51,42 @@ void Peers::set_configuration(const core::Configuration& configuration) {
     if (member.id == self) continue;
     const auto known = links_.find(member.id);
     if (known != links_.end()) {
-      known->second->set_name(member.name);
+      known->second.raft->set_name(member.name);
+      known->second.control->set_name(member.name);
       continue;
     }
-    auto link = std::make_unique<net::PeerLink>(executor_, member, net::PeerLinkOptions{}, *this, sink_,
-                                                base::Rng(rng_.next()));
-    tasks_.spawn(link->run());
-    links_.emplace(member.id, std::move(link));
+    Links links{make_link(member, net::Channel::raft), make_link(member, net::Channel::control)};
+    tasks_.spawn(links.raft->run());
+    tasks_.spawn(links.control->run());
+    links_.emplace(member.id, std::move(links));
   }
 }
 
-void Peers::send(core::Message message) {
-  const auto link = links_.find(message.to);
-  if (link != links_.end()) link->second->send(std::move(message));
+std::unique_ptr<net::PeerLink> Peers::make_link(const core::Member& member, net::Channel channel) {
+  net::PeerLinkOptions options;
+  options.channel = channel;
+  return std::make_unique<net::PeerLink>(executor_, member, options, *this, sink_, base::Rng(rng_.next()));
+}
+
+bool Peers::send(core::Message message) {
+  const auto links = links_.find(message.to);
+  if (links == links_.end()) return false;
+  // Each connection has a lane for what is urgent: while the one for control is down, the other does.
+  const bool is_overtaking = is_control(message) && links->second.control->is_connected();
+  return (is_overtaking ? links->second.control : links->second.raft)->send(std::move(message));
 }
 
 bool Peers::is_connected(base::NodeId peer) const {
-  const auto link = links_.find(peer);
-  return link != links_.end() && link->second->is_connected();
+  const auto links = links_.find(peer);
+  return links != links_.end() && links->second.raft->is_connected();
+}
+
+std::uint64_t Peers::dropped_messages() const {
+  std::uint64_t sum = 0;
+  for (const auto& [id, links] : links_) {
+    sum += links.raft->counters().dropped_messages + links.control->counters().dropped_messages;
+  }
+  return sum;
 }
 
 net::Awaitable<base::Result<std::vector<net::Endpoint>>> Peers::resolve(std::string name) {
@@ -60,7 +94,7 @@ net::Awaitable<base::Result<std::vector<net::Endpoint>>> Peers::resolve(std::str
 }
 
 void Peers::on_link_up(const net::PeerInfo& peer) {
-  if (link_up_) link_up_(peer.node);
+  if (link_up_ && peer.channel == net::Channel::raft) link_up_(peer.node);
 }
 
 void Peers::on_link_down(base::NodeId peer, std::string why) {

@@ -1,6 +1,6 @@
-// Peers: one outgoing link per other member of the configuration. Owned by the server; reactor thread. Routes the
-// core's messages to the links and tells the member when a link comes up. Who is a member is the configuration's
-// business.
+// Peers: two outgoing links per other member of the configuration, so that no heartbeat, vote or read round waits
+// behind entries. Owned by the server; reactor thread. Routes the core's messages to the links and tells the member
+// when the one for entries comes up. Who is a member is the configuration's business.
 #pragma once
 
 #include <functional>
@@ -28,9 +28,10 @@ class Peers final : public MessageSender, public net::PeerLinkOwner {
   void on_link_up_call(std::function<void(base::NodeId)> observer) { link_up_ = std::move(observer); }
   void on_superseded_call(std::function<void(base::Incarnation)> observer) { superseded_ = std::move(observer); }
 
-  void send(core::Message message) override;
+  bool send(core::Message message) override;
   [[nodiscard]] bool is_connected(base::NodeId peer) const;
-  [[nodiscard]] const std::map<base::NodeId, std::unique_ptr<net::PeerLink>>& links() const { return links_; }
+  // Messages that were dropped before they were sent, to all members together.
+  [[nodiscard]] std::uint64_t dropped_messages() const;
 
   net::LocalIdentity identity() const override { return identity_(); }
   net::Awaitable<base::Result<std::vector<net::Endpoint>>> resolve(std::string name) override;
@@ -39,6 +40,12 @@ class Peers final : public MessageSender, public net::PeerLinkOwner {
   void on_link_refused(base::NodeId peer, const net::Refusal& refusal) override;
 
  private:
+  struct Links {
+    std::unique_ptr<net::PeerLink> raft;
+    std::unique_ptr<net::PeerLink> control;
+  };
+  [[nodiscard]] std::unique_ptr<net::PeerLink> make_link(const core::Member& member, net::Channel channel);
+
   net::Executor executor_;
   discovery::PeerSource& source_;
   discovery::PeerRefresher& refresher_;
@@ -46,7 +53,7 @@ class Peers final : public MessageSender, public net::PeerLinkOwner {
   base::Rng rng_;
   base::LogSink& sink_;
   net::TaskGroup tasks_;
-  std::map<base::NodeId, std::unique_ptr<net::PeerLink>> links_;
+  std::map<base::NodeId, Links> links_;
   std::function<void(base::NodeId)> link_up_;
   std::function<void(base::Incarnation)> superseded_;
 };

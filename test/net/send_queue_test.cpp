@@ -17,7 +17,7 @@ core::Message append(std::uint64_t prev_index, std::size_t payload_bytes = 10) {
   return samples::message(samples::append(prev_index, 1, payload_bytes));
 }
 core::Message heartbeat(std::uint64_t round) {
-  return samples::message(core::Heartbeat{.commit = core::Index(), .read_round = round, .released = core::Index()});
+  return samples::message(core::Heartbeat{.commit = {}, .read_round = round, .released = {}, .leader_commit = {}});
 }
 core::Message proposals(std::uint64_t sequence) {
   return samples::message(

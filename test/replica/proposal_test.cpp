@@ -390,3 +390,19 @@ TEST_CASE("S53: what was lost with a leader is proposed again once a later term'
     CHECK(env.take().find("Forward") == std::string::npos);
   }
 }
+
+TEST_CASE("what was forwarded and certainly never left is forwarded again, once") {
+  ReplicaEnv env;
+  follow_member_2(env);
+  CHECK(env.put("k", "v") == "write 1");
+  env.drop();
+  REQUIRE(forwards_in(env) == 1);
+  env.sent.clear();
+  env.replica->on_unsent({env.request(1)});
+  env.drop();
+  CHECK(forwards_in(env) == 1);
+  env.sent.clear();
+  env.advance(base::milliseconds(50));
+  env.drop();
+  CHECK(forwards_in(env) == 0);
+}
