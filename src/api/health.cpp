@@ -58,12 +58,17 @@ Text check_non_learner(const HealthInput& in) {
 Text check_leader(const HealthInput& in) { return in.is_leader_known ? Text() : "etcdserver: no leader"; }
 
 Text check_applied(const HealthInput& in) {
-  if (in.applied_lag_entries <= applied_lag_entries_max) return {};
-  return std::to_string(in.applied_lag_entries) + " committed entries are not applied";
+  if (in.has_caught_up && in.applied_lag_ms <= applied_lag_ms_max) return {};
+  return "catching up: " + std::to_string(in.applied_index) + " of " + std::to_string(in.committed_index) +
+         " entries are applied";
 }
 
 Text check_not_draining(const HealthInput& in) { return in.is_draining ? "draining" : Text(); }
-Text check_disk(const HealthInput& in) { return in.disk_error; }
+
+Text check_disk(const HealthInput& in) {
+  if (in.disk_stalled_ms <= in.disk_stall_limit_ms) return in.disk_error;
+  return "a log write has not returned for " + std::to_string(in.disk_stalled_ms) + " ms";
+}
 
 Text check_proof(const HealthInput& in) { return in.proof_error ? *in.proof_error : Text("not done"); }
 

@@ -15,9 +15,9 @@
 
 namespace whitewater::api {
 
-inline constexpr std::int64_t event_loop_gap_ms_max = 10'000;    // a loop that did not turn for longer is dead
-inline constexpr std::int64_t disk_stall_ms_max = 60'000;        // then a follower is better off restarted
-inline constexpr std::uint64_t applied_lag_entries_max = 5'000;  // etcd's bound for "too many requests"
+inline constexpr std::int64_t event_loop_gap_ms_max = 10'000;  // a loop that did not turn for longer is dead
+inline constexpr std::int64_t disk_stall_ms_max = 60'000;      // then a follower is better off restarted
+inline constexpr std::int64_t applied_lag_ms_max = 5'000;      // a member that is further behind is not ready
 
 enum class StartupPhase : std::uint8_t {
   reading_metadata,  // the data directory's identity
@@ -42,12 +42,16 @@ struct HealthInput {
   bool is_leader = false;
   bool is_leader_known = false;
   bool is_draining = false;
-  std::uint64_t applied_lag_entries = 0;  // committed and not yet applied
-  std::int64_t event_loop_gap_ms = 0;     // since the loop's previous turn, measured before this probe woke it
-  std::int64_t disk_stalled_ms = 0;       // age of the oldest log write that has not returned; 0: none is late
-  std::string disk_error;                 // the disk refuses writes (full, read-only); empty: writable
-  std::string fatal;                      // the latch of a fatal failure on its way out; empty: none
-  std::string store_error;                // a local read fails; empty: it works
+  bool has_caught_up = true;        // since the start: with what was committed when a leader was first heard
+  std::int64_t applied_lag_ms = 0;  // age of the oldest thing that is known to be committed and not applied
+  std::uint64_t applied_index = 0;  // for the text
+  std::uint64_t committed_index = 0;
+  std::int64_t event_loop_gap_ms = 0;  // since the loop's previous turn, measured before this probe woke it
+  std::int64_t disk_stalled_ms = 0;    // age of the oldest log write that has not returned; 0: none is late
+  std::int64_t disk_stall_limit_ms = 5'000;
+  std::string disk_error;   // the disk refuses writes (full, read-only); empty: writable
+  std::string fatal;        // the latch of a fatal failure on its way out; empty: none
+  std::string store_error;  // a local read fails; empty: it works
   bool has_nospace_alarm = false;
   bool has_corrupt_alarm = false;
   // The outcome of what ProbeNeed asked for; not set: it was not done. Empty text: it worked.

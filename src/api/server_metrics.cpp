@@ -33,6 +33,10 @@ constexpr SnapshotRow snapshot_rows[] = {
      read_member<&ServerSnapshot::is_learner>},
     {"etcd_server_leader_changes_seen_total", "The number of leader changes seen.", true,
      read_member<&ServerSnapshot::leader_changes>},
+    {"whitewater_event_loop_stalls_total", "Gaps in the event loop over half the election time-out.", true,
+     read_member<&ServerSnapshot::event_loop_stalls>},
+    {"whitewater_disk_stalls_total", "Times that a write of the log took longer than the limit of disk_stall_ms.", true,
+     read_member<&ServerSnapshot::disk_stalls>},
     {"etcd_server_proposals_committed_total", "The total number of consensus proposals committed.", false,
      read_member<&ServerSnapshot::proposals_committed>},
     {"etcd_server_proposals_applied_total", "The total number of consensus proposals applied.", false,
@@ -171,8 +175,6 @@ ServerMetrics::ServerMetrics(Registry& registry, const ServerFacts& facts, std::
       connections(registry.gauge("whitewater_connections", "Open client connections.")),
       requests_refused(
           registry.counter("whitewater_requests_refused_total", "Requests refused because a bounded queue was full.")),
-      event_loop_stalls(registry.counter("whitewater_event_loop_stalls_total",
-                                         "Gaps in the event loop over half the election time-out.")),
       registry_(registry) {
   for (std::size_t i = 0; i < stage_count; ++i) {
     stages_[i] = &registry.histogram("whitewater_request_stage_duration_seconds",

@@ -41,6 +41,8 @@ struct ServerSnapshot {
   bool is_leader = false;
   bool is_learner = false;
   std::uint64_t leader_changes = 0;
+  std::uint64_t event_loop_stalls = 0;
+  std::uint64_t disk_stalls = 0;
   std::uint64_t proposals_committed = 0;  // the commit index, as in etcd
   std::uint64_t proposals_applied = 0;    // the applied index
   std::uint64_t proposals_pending = 0;
@@ -119,8 +121,7 @@ class ServerMetrics {
   Counter& connections_opened;
   Counter& connections_refused;
   Gauge& connections;
-  Counter& requests_refused;   // bounded queues full
-  Counter& event_loop_stalls;  // gaps over half the election time-out
+  Counter& requests_refused;  // bounded queues full
 
  private:
   MethodMetrics& method(std::string_view rpc);

@@ -26,6 +26,17 @@ replica::LogPressure log_pressure(const log::LogStats& stats) {
   return replica::LogPressure::low;
 }
 
+// The clients' requests in a message, for the case that it cannot be sent.
+std::vector<core::RequestId> requests_in(const core::Message& message) {
+  std::vector<core::RequestId> requests;
+  if (const auto* forwarded = std::get_if<core::ForwardedProposals>(&message.body)) {
+    for (const core::Proposal& proposal : forwarded->proposals) requests.push_back(proposal.request);
+  } else if (const auto* change = std::get_if<core::ForwardedChange>(&message.body)) {
+    requests.push_back(change->request);
+  }
+  return requests;
+}
+
 std::optional<log::LogReset> reset_of(const core::Persist& persist) {
   if (!persist.reset) return std::nullopt;
   return log::LogReset{persist.reset->first.next(), persist.reset->term};
@@ -64,7 +75,7 @@ struct Member::ReadWaiter {
 
 Member::Member(net::Executor executor, replica::ReplicaOptions options, core::NodeStart start,
                std::unique_ptr<kv::Store> store, log::RaftLog& log, std::uint64_t log_token_offset,
-               MessageSender& sender, base::LogSink& sink)
+               base::Duration disk_stall_limit, MessageSender& sender, base::LogSink& sink)
     : executor_(executor),
       replica_(options, std::move(start), std::move(store)),
       log_(log),
@@ -73,6 +84,7 @@ Member::Member(net::Executor executor, replica::ReplicaOptions options, core::No
       sink_(sink),
       tick_interval_(std::min(tick_interval_max, options.node.heartbeat_interval / 2)),
       stall_limit_(options.node.election_timeout / 2),
+      disk_stall_limit_(disk_stall_limit),
       log_descriptor_(executor, ::dup(log.completion_fd())),
       log_pressed_(executor),
       last_tick_(net::now()) {}
@@ -100,9 +112,27 @@ net::Awaitable<void> Member::tick_loop() {
     }
     last_tick_ = now;
     if (gap > stall_limit_) replica_.on_stall(now);
+    watch_disk();
     replica_.on_tick(now);
     drive();
+    const core::Node& node = replica_.node();
+    if (!node.leader().is_zero()) catch_up_.observe(now, node.known_committed(), replica_.store().applied_index());
   }
+}
+
+void Member::watch_disk() {
+  const base::Duration age = log_.stats().oldest_write_age;
+  const bool is_stalled = age > disk_stall_limit_;
+  if (is_stalled == is_disk_stalled_) return;
+  is_disk_stalled_ = is_stalled;
+  replica_.set_disk_stalled(is_stalled);
+  if (!is_stalled) {
+    sink_.info("log", "the disk answers again");
+    return;
+  }
+  ++counters_.disk_stalls;
+  sink_.warn("log", "the disk does not answer: not ready, and leadership goes to another member",
+             {{"write_age_ms", static_cast<std::uint64_t>(age / base::milliseconds(1))}});
 }
 
 net::Awaitable<void> Member::log_loop() {
@@ -186,7 +216,10 @@ void Member::perform(replica::Effects effects) {
                  std::move(effects.persist->entries), reset_of(*effects.persist)});
     if (log_pressure(log_.stats()) != replica::LogPressure::low) log_pressed_.notify();
   }
-  for (core::Message& message : effects.send) sender_.send(std::move(message));
+  for (core::Message& message : effects.send) {
+    const std::vector<core::RequestId> requests = requests_in(message);
+    if (!sender_.send(std::move(message))) replica_.on_unsent(requests);
+  }
   if (!effects.proposals.empty()) {
     const base::Instant applied = net::now();
     for (replica::ProposalDone& done : effects.proposals) {

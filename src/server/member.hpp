@@ -14,6 +14,7 @@
 #include "log/raft_log.hpp"
 #include "net/event.hpp"
 #include "net/reactor.hpp"
+#include "replica/catch_up.hpp"
 #include "replica/replica.hpp"
 
 namespace whitewater::server {
@@ -22,7 +23,8 @@ namespace whitewater::server {
 class MessageSender {
  public:
   virtual ~MessageSender() = default;
-  virtual void send(core::Message message) = 0;
+  // False: the message was dropped at once, and nothing of it left.
+  virtual bool send(core::Message message) = 0;
 };
 
 struct WriteOutcome {
@@ -37,14 +39,16 @@ struct MemberCounters {
   std::uint64_t entries_logged = 0;
   std::uint64_t loop_stalls = 0;  // turns that came later than half the election time-out
   base::Duration longest_gap{0};  // between two ticks
+  std::uint64_t disk_stalls = 0;  // times that a write of the log took longer than the limit
 };
 
 class Member {
  public:
-  // `log_token_offset`: tokens that the log has used before the replica existed. `log` and `sender` outlive the member.
+  // `log_token_offset`: tokens that the log has used before the replica existed. A leader whose log does not answer for
+  // longer than `disk_stall_limit` hands over. `log` and `sender` outlive the member.
   Member(net::Executor executor, replica::ReplicaOptions options, core::NodeStart start,
-         std::unique_ptr<kv::Store> store, log::RaftLog& log, std::uint64_t log_token_offset, MessageSender& sender,
-         base::LogSink& sink);
+         std::unique_ptr<kv::Store> store, log::RaftLog& log, std::uint64_t log_token_offset,
+         base::Duration disk_stall_limit, MessageSender& sender, base::LogSink& sink);
 
   // Ticks, watches the log and keeps house until cancelled.
   net::Awaitable<void> run();
@@ -75,6 +79,7 @@ class Member {
   [[nodiscard]] const replica::Replica& replica() const { return replica_; }
   [[nodiscard]] const core::Node& node() const { return replica_.node(); }
   [[nodiscard]] const kv::Store& store() const { return replica_.store(); }
+  [[nodiscard]] const replica::CatchUp& catch_up() const { return catch_up_; }
   [[nodiscard]] const MemberCounters& counters() const { return counters_; }
   [[nodiscard]] base::Instant last_tick() const { return last_tick_; }
   // Called whenever the configuration in force may have changed.
@@ -95,6 +100,7 @@ class Member {
   void poll_log();
   void release_log();
   void note_role();
+  void watch_disk();
 
   net::Executor executor_;
   replica::Replica replica_;
@@ -104,6 +110,7 @@ class Member {
   base::LogSink& sink_;
   base::Duration tick_interval_;
   base::Duration stall_limit_;
+  base::Duration disk_stall_limit_;
 
   std::unordered_map<replica::Ticket, WriteWaiter*> writes_;
   std::unordered_map<replica::Ticket, ReadWaiter*> reads_;
@@ -120,6 +127,8 @@ class Member {
   base::NodeId seen_leader_;
   core::Index released_;
   base::Instant last_tick_;
+  replica::CatchUp catch_up_;
+  bool is_disk_stalled_ = false;
   MemberCounters counters_;
   bool is_drive_posted_ = false;
   bool is_driving_ = false;

@@ -53,6 +53,7 @@ struct Options {
   // Raft.
   std::uint64_t election_timeout_ms = 0;
   std::uint64_t heartbeat_interval_ms = 0;
+  std::uint64_t disk_stall_ms = 0;
   std::uint64_t proposal_queue_requests = 0;
   std::uint64_t proposal_queue_bytes = 0;
   std::uint64_t snapshot_rate_bytes = 0;

@@ -327,7 +327,7 @@ net::Awaitable<void> Server::serve_member() {
   const auto half_timeout_us = options_.election_timeout_ms * 1000 / 2;
   start.first_election_delay = base::microseconds(rng_.in_range(half_timeout_us / 3, half_timeout_us));
   member_ = std::make_unique<Member>(executor_, replica_options(), std::move(start), std::move(store_), *log_,
-                                     token_reset, *peers_, sink_);
+                                     token_reset, base::milliseconds(options_.disk_stall_ms), *peers_, sink_);
   member_->on_configuration(
       [this](const core::Configuration& configuration) { peers_->set_configuration(configuration); });
   snapshot_sender_ = std::make_unique<SnapshotSender>(executor_, *member_, *peers_, options_.snapshot_rate_bytes,

@@ -101,7 +101,11 @@ api::HealthInput Server::health() {
   }
   input.is_leader = member_->replica().is_leader();
   input.is_leader_known = !node.leader().is_zero();
-  input.applied_lag_entries = node.committed() - node.handed_to_apply();
+  input.disk_stall_limit_ms = static_cast<std::int64_t>(options_.disk_stall_ms);
+  input.has_caught_up = member_->catch_up().has_caught_up();
+  input.applied_lag_ms = milliseconds_of(member_->catch_up().lag(net::now()));
+  input.applied_index = member_->store().applied_index().value;
+  input.committed_index = node.known_committed().value;
   input.event_loop_gap_ms = milliseconds_of(net::now() - member_->last_tick());
   if (log_->stats().is_full) {
     input.disk_error =
@@ -206,6 +210,8 @@ api::ServerSnapshot Server::snapshot() {
   snapshot.is_leader = member_->replica().is_leader();
   snapshot.is_learner = node.configuration().is_learner(node.id());
   snapshot.leader_changes = member_->counters().leader_changes;
+  snapshot.event_loop_stalls = member_->counters().loop_stalls;
+  snapshot.disk_stalls = member_->counters().disk_stalls;
   snapshot.proposals_committed = node.committed().value;
   snapshot.proposals_applied = member_->store().applied_index().value;
   snapshot.proposals_pending = member_->replica().pending_proposals();
@@ -218,9 +224,7 @@ api::ServerSnapshot Server::snapshot() {
   snapshot.compact_revision = member_->store().compact_revision();
   snapshot.keys = size.keys;
   snapshot.log_entries = member_->counters().entries_logged;
-  for (const auto& [id, link] : peers_->links()) {
-    snapshot.heartbeat_send_failures += link->counters().dropped_messages;
-  }
+  snapshot.heartbeat_send_failures = peers_->dropped_messages();
   return snapshot;
 }
 

@@ -39,7 +39,7 @@ struct Fault {
 const std::vector<Fault>& faults() {
   static const std::vector<Fault> rows{
       {"event_loop", [](auto& in) { in.event_loop_gap_ms = 10'001; }, "lz", "the event loop did not turn for 10001 ms"},
-      {"disk_watchdog", [](auto& in) { in.disk_stalled_ms = 60'001; }, "lz",
+      {"disk_watchdog", [](auto& in) { in.disk_stalled_ms = 60'001; }, "lrz",
        "a log write has not returned for 60001 ms"},
       {"fatal", [](auto& in) { in.fatal = "log write failed: EIO"; }, "lsz", "log write failed: EIO"},
       {"serializable_read", [](auto& in) { in.store_error = "store closed"; }, "lrz", "store closed"},
@@ -55,7 +55,15 @@ const std::vector<Fault>& faults() {
        "this member is a learner and not yet promoted"},
       {"member", [](auto& in) { in.member = MemberState::none; }, "rz", "not a member of the cluster"},
       {"leader", [](auto& in) { in.is_leader_known = false; }, "rz", "etcdserver: no leader"},
-      {"applied", [](auto& in) { in.applied_lag_entries = 5'001; }, "rz", "5001 committed entries are not applied"},
+      {"applied",
+       [](auto& in) {
+         in.applied_lag_ms = 5'001;
+         in.applied_index = 7;
+         in.committed_index = 9;
+       },
+       "rz", "catching up: 7 of 9 entries are applied"},
+      {"applied", [](auto& in) { in.has_caught_up = false; }, "rz", "catching up: 0 of 0 entries are applied"},
+      {"disk", [](auto& in) { in.disk_stalled_ms = 5'001; }, "rz", "a log write has not returned for 5001 ms"},
       {"disk", [](auto& in) { in.disk_error = "read-only file system"; }, "rz", "read-only file system"},
       {"not_draining", [](auto& in) { in.is_draining = true; }, "rz", "draining"},
   };
@@ -95,8 +103,9 @@ TEST_CASE("values at their bounds still pass") {
   HealthInput input = healthy();
   input.event_loop_gap_ms = event_loop_gap_ms_max;
   input.disk_stalled_ms = disk_stall_ms_max;
-  input.applied_lag_entries = applied_lag_entries_max;
   CHECK(ask("/livez", input).status == 200);
+  input.disk_stalled_ms = input.disk_stall_limit_ms;
+  input.applied_lag_ms = applied_lag_ms_max;
   CHECK(ask("/readyz", input).status == 200);
 }
 

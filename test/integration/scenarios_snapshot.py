@@ -83,6 +83,11 @@ def scenario_killed_while_receiving(context):
         away = next(member for member in cluster.members if member is not leader)
         away.kill()
         fill(cluster, leader, 40, rng)
+        away.start()
+        wait_for(f"{away.name} receives a snapshot",
+                 lambda: any("receiving, because" in line for line in away.process.lines()), 20)
+        check(not away.is_ready() and "catching up" in away.readiness(), f"ready while it receives: {away.readiness()}")
+        away.kill()
         for _ in range(8):
             away.start()
             time.sleep(rng.uniform(0.1, 1.6))
