@@ -107,7 +107,7 @@ base::Result<void> Node::append_proposal(Proposal proposal) {
 }
 
 // Thesis §4: a learner gets a vote only when it keeps up, and no change before an entry of this term is committed, or
-// two leaders could count by configurations that do not overlap (hazard S36).
+// two leaders could count by configurations that do not overlap (hazard S34).
 base::Result<void> Node::append_change(RequestId request, const ConfigurationChange& change) {
   if (transfer_target_) return base::make_error_code(base::Errc::no_leader);
   if (!has_committed_in_term() || has_uncommitted_change())
@@ -138,9 +138,10 @@ void Node::append_configuration(RequestId request, const Configuration& configur
   refresh_progress();
 }
 
-// Leaves a joint configuration as soon as it is committed, also one that an earlier leader began (thesis §4.3).
+// Leaves a joint configuration as soon as it is committed, also one that an earlier leader began (thesis §4.3). Not
+// while leadership is handed over: the successor could not win without the entry, and leaves it itself.
 void Node::advance_configuration() {
-  if (!configuration().is_joint() || has_uncommitted_change() || !has_committed_in_term()) return;
+  if (!configuration().is_joint() || has_uncommitted_change() || !has_committed_in_term() || transfer_target_) return;
   append_configuration(std::exchange(change_request_, {}), left_joint(configuration()));
 }
 

@@ -159,7 +159,7 @@ void Node::on_persisted(base::Instant now, std::uint64_t token) {
   while (!pending_persists_.empty() && pending_persists_.front().token <= token) {
     const PendingPersist done = pending_persists_.front();
     pending_persists_.pop_front();
-    // The entry may have been replaced since; then a later token vouches for its successor (hazard S17).
+    // What it wrote may be below a snapshot by now, or replaced by one.
     if (log_.matches(done.last, done.term) && !done.last.is_zero()) log_.set_durable(done.last);
   }
   log_.evict(std::min(applied_, log_.durable_index()), options_.cache_bytes_max);
@@ -252,9 +252,20 @@ void Node::truncate_log(Index from) {
   WW_ASSERT_MSG(from > committed_, "a committed entry would be truncated");
   for (Index i = from; i <= log_.last_index(); i = i.next()) uncommitted_bytes_ -= payload_cost_bytes(log_.at(i));
   log_.truncate_from(from);
+  replace_pending_writes(from);
   persist_from_ = std::min(persist_from_, from);
   // Back to the configuration before the entries that are gone (thesis §4.1, hazard S35).
   while (configurations_.size() > 1 && configurations_.back().index >= from) configurations_.pop_back();
+}
+
+// What is on its way to the disk vouches for nothing from `from` on any more, not even for an entry that comes back:
+// until the later writes are durable the disk holds something else there (hazard S17).
+void Node::replace_pending_writes(Index from) {
+  for (PendingPersist& pending : pending_persists_) {
+    if (pending.last < from) continue;
+    pending.last = from.prev();
+    pending.term = log_.term_at(from.prev()).value_or(Term(0));
+  }
 }
 
 void Node::set_committed(Index index) {

@@ -198,8 +198,8 @@ class Node {
   };
   struct PendingPersist {
     std::uint64_t token;
-    Term term;  // of `last`, so that a late completion cannot vouch for an entry that replaced it (ABA)
-    Index last;
+    Term term;   // of `last`
+    Index last;  // up to here this write vouches for the log; replace_pending_writes() cuts it
   };
 
   // node.cpp: terms, roles, the log
@@ -209,6 +209,7 @@ class Node {
   void answer_stale(const Message& message);
   void append_to_log(Entry entry);
   void truncate_log(Index from);
+  void replace_pending_writes(Index from);
   void set_committed(Index index);
   void restart_election_timer();
   void send(NodeId to, MessageBody body);

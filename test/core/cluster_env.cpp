@@ -92,23 +92,54 @@ base::Result<void> ClusterEnv::change(std::uint64_t id, RequestId request, Confi
   return result;
 }
 
-bool ClusterEnv::send_snapshot(std::uint64_t from, std::uint64_t to) {
-  MemberEnv& source = members_.at(from);
-  MemberEnv& target = members_.at(to);
+std::optional<SnapshotEnv> ClusterEnv::take_snapshot(std::uint64_t from) {
+  const MemberEnv& source = members_.at(from);
   const Index index = source.durable_applied;
   const auto term = source.node->log().term_at(index);
-  if (index.is_zero() || !term || !target.node->needs_snapshot(index, *term)) return false;
-  if (*term > target.node->term() || target.node->role() == Role::leader) return false;
-  target.applied.assign(source.applied.begin(), source.applied.begin() + static_cast<std::ptrdiff_t>(index.value));
+  if (index.is_zero() || !term) return std::nullopt;
+  return SnapshotEnv{{index, *term, configuration_at(source, index)},
+                     {source.applied.begin(), source.applied.begin() + static_cast<std::ptrdiff_t>(index.value)}};
+}
+
+void ClusterEnv::snapshot_started(std::uint64_t from, std::uint64_t to, Index index) {
+  MemberEnv& source = members_.at(from);
+  source.node->on_snapshot_started(NodeId(to), index);
+  settle(source);
+}
+
+bool ClusterEnv::install_snapshot(std::uint64_t to, const SnapshotEnv& snapshot) {
+  MemberEnv& target = members_.at(to);
+  const auto& [index, term, configuration] = snapshot.point;
+  if (!target.node->needs_snapshot(index, term)) return false;
+  if (term > target.node->term() || target.node->role() == Role::leader) return false;
+  target.applied = snapshot.applied;
   target.durable_applied = index;
   target.snapshot_index = index;
-  target.snapshot_term = *term;
-  target.node->install_snapshot(target.now, {index, *term, configuration_at(source, index)});
+  target.snapshot_term = term;
+  target.node->install_snapshot(target.now, snapshot.point);
   observer_.on_snapshot_installed(target, index);
   settle(target);
+  return true;
+}
+
+void ClusterEnv::snapshot_sent(std::uint64_t from, std::uint64_t to, Index index) {
+  MemberEnv& source = members_.at(from);
   source.node->on_snapshot_sent(source.now, NodeId(to), index);
   settle(source);
+}
+
+bool ClusterEnv::send_snapshot(std::uint64_t from, std::uint64_t to) {
+  const auto snapshot = take_snapshot(from);
+  if (!snapshot || !install_snapshot(to, *snapshot)) return false;
+  snapshot_sent(from, to, snapshot->point.index);
   return true;
+}
+
+void ClusterEnv::stall(std::uint64_t id, base::Duration elapsed) {
+  MemberEnv& member = members_.at(id);
+  member.now = member.now + elapsed;
+  member.node->on_stall(member.now);
+  settle(member);
 }
 
 void ClusterEnv::crash(std::uint64_t id) {

@@ -52,6 +52,12 @@ struct MemberEnv {
   Invariants::Snapshot seen;
 };
 
+// What a snapshot carries: the state machine, which here is what it was given, and the point that it covers.
+struct SnapshotEnv {
+  SnapshotPoint point;
+  std::vector<Entry> applied;
+};
+
 // Sees every effect; the transcript prints it, the random test checks it.
 class ClusterObserver {
  public:
@@ -83,9 +89,15 @@ class ClusterEnv {
   base::Result<void> propose(std::uint64_t id, Proposal proposal);
   base::Result<void> read(std::uint64_t id, std::uint64_t tag);
   base::Result<void> change(std::uint64_t id, RequestId request, ConfigurationChange change);
-  // The state of `from` reaches `to`, durably there; the log of `to` follows as its disk allows. False when it is of no
-  // use.
+  // A snapshot of what `from` holds durably; nothing when that is nothing, or its log no longer knows the term.
+  [[nodiscard]] std::optional<SnapshotEnv> take_snapshot(std::uint64_t from);
+  void snapshot_started(std::uint64_t from, std::uint64_t to, Index index);
+  // The snapshot is durable at `to`; its log follows as its disk allows. False when it is of no use there.
+  bool install_snapshot(std::uint64_t to, const SnapshotEnv& snapshot);
+  void snapshot_sent(std::uint64_t from, std::uint64_t to, Index index);
+  // All of it at once.
   bool send_snapshot(std::uint64_t from, std::uint64_t to);
+  void stall(std::uint64_t id, base::Duration elapsed);
   bool transfer(std::uint64_t id);
   void connect(std::uint64_t id, std::uint64_t peer);
   void release(std::uint64_t id, Index upto);

@@ -119,6 +119,21 @@ TEST_CASE("S17: the late completion of a write does not vouch for the entries th
   CHECK(env.node.log().durable_index() == Index(2));
 }
 
+// The disk holds what was written last: between the second write and the third the entry that is back is not on it. The
+// transcript write_of_returned_entry shows what keeps a leader from bringing it back so early.
+TEST_CASE("S17: an entry that was replaced and came back is durable only with its last write") {
+  SoloEnv env;
+  const auto first = env.receive(2, 1, append(0, 0, {make_command(1, 1), make_command(1, 2)})).persist->token;
+  const auto second = env.receive(3, 2, append(1, 1, {make_command(2, 2)})).persist->token;
+  const auto third = env.receive(2, 3, append(1, 1, {make_command(1, 2), make_command(3, 3)})).persist->token;
+  env.persist(first);
+  CHECK(env.node.log().durable_index() == Index(1));
+  env.persist(second);
+  CHECK(env.node.log().durable_index() == Index(1));
+  env.persist(third);
+  CHECK(env.node.log().durable_index() == Index(3));
+}
+
 TEST_CASE("S17: what was replaced is written again from its first index") {
   SoloEnv env;
   env.receive(2, 1, append(0, 0, {make_command(1, 1), make_command(1, 2), make_command(1, 3)}));

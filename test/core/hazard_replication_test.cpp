@@ -1,5 +1,12 @@
 // Hazards of the catalogue that concern replication, truncation, configurations and reads. docs/hazards.md names the
 // mutation that each of these catches.
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+
 #include "catch.hpp"
 #include "core/solo_env.hpp"
 
@@ -18,6 +25,24 @@ SoloStart start_with(std::vector<std::uint64_t> terms, std::uint64_t applied = 0
   return start;
 }
 
+// Whether an assertion ends the process that does this.
+template <class Action>
+bool asserts(const Action& action) {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const rlimit no_core{0, 0};
+    ::setrlimit(RLIMIT_CORE, &no_core);
+    std::signal(SIGABRT, SIG_DFL);
+    if (std::freopen("/dev/null", "w", stderr) == nullptr) ::_exit(1);
+    action();
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
 std::vector<LogRead> log_reads_for(const Output& output, std::uint64_t peer) {
   std::vector<LogRead> reads;
   for (const LogRead& r : output.log_reads) {
@@ -27,6 +52,20 @@ std::vector<LogRead> log_reads_for(const Output& output, std::uint64_t peer) {
 }
 
 }  // namespace
+
+// No leader that was elected asks for it; if one did, what was acknowledged would be lost without a trace.
+TEST_CASE("S19: a member ends before it replaces what is committed") {
+  for (const std::uint64_t conflict : {1, 2}) {
+    SoloEnv env(start_with({1, 1, 1}));
+    env.receive(2, 1, append(3, 1, 2, {}));
+    REQUIRE(env.node.committed() == Index(2));
+    CHECK(asserts([&] { env.receive(3, 2, append(0, 0, 0, make_log(conflict == 1 ? Ids{2} : Ids{1, 2}))); }));
+  }
+  SoloEnv env(start_with({1, 1, 1}));
+  env.receive(2, 1, append(3, 1, 2, {}));
+  env.receive(3, 2, append(0, 0, 0, make_log({1, 1, 2})));  // what is not may be replaced
+  CHECK(env.node.log().last_term() == Term(2));
+}
 
 TEST_CASE("S20: an append with a gap, a term that goes back or one from the future is dropped whole") {
   const std::vector<std::vector<Entry>> bad = {

@@ -56,7 +56,7 @@ TEST_CASE("4.1: one change at a time") {
   CHECK(propose(env, change(ChangeKind::add_learner, {5})).has_value());
 }
 
-TEST_CASE("S36: no change before an entry of the own term is committed") {
+TEST_CASE("S34: no change before an entry of the own term is committed") {
   SoloEnv env;
   env.become_leader();
   CHECK(propose(env, change(ChangeKind::remove, {3})).error() == base::Errc::change_in_progress);
@@ -107,6 +107,24 @@ TEST_CASE("4.3: a joint configuration needs both majorities and is left by itsel
   env.acknowledge(4);
   CHECK(env.node.committed() == joint.next());
   CHECK_FALSE(env.node.progress().contains(NodeId(2)));
+}
+
+// An entry more would make the successor's log too short for anybody's vote.
+TEST_CASE("4.3: a joint configuration is not left while leadership is handed over") {
+  SoloEnv env(with(make_configuration({1, 2, 3}, {}, {4, 5})));
+  lead(env);
+  REQUIRE(propose(env, change(ChangeKind::promote, {4, 5})));
+  env.take();
+  env.persist_all();
+  env.acknowledge(4);
+  env.acknowledge(5);
+  REQUIRE(env.node.transfer_leadership(env.now));
+  env.take();
+  const Output output = env.acknowledge(2);
+  CHECK_FALSE(env.node.has_uncommitted_change());
+  CHECK(env.node.configuration().is_joint());
+  env.tick(solo_options(1).election_timeout);  // it has come to nothing
+  CHECK_FALSE(env.node.configuration().is_joint());
 }
 
 TEST_CASE("4.3: a new leader leaves the joint configuration that an earlier one began") {

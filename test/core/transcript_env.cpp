@@ -25,6 +25,20 @@ std::string kind_of(const Message& message) {
 
 std::string vote_text(NodeId vote) { return vote.is_zero() ? "-" : std::to_string(vote.value); }
 
+std::string ids_text(const std::vector<Member>& members) {
+  std::string text;
+  for (const Member& m : members) text += fmt::format("{}{}", text.empty() ? "" : ",", m.id.value);
+  return text;
+}
+
+std::string configuration_text(const Configuration& configuration) {
+  std::string text = "voters=" + ids_text(configuration.voters);
+  if (configuration.is_joint()) text += " outgoing=" + ids_text(configuration.outgoing);
+  if (!configuration.learners.empty()) text += " learners=" + ids_text(configuration.learners);
+  if (!configuration.next_learners.empty()) text += " next_learners=" + ids_text(configuration.next_learners);
+  return text;
+}
+
 }  // namespace
 
 std::uint64_t TranscriptCommand::number(std::size_t i) const { return i < args.size() ? std::stoull(args[i]) : 0; }
@@ -50,17 +64,33 @@ TranscriptCommand parse_command(const std::string& line) {
 }
 
 TranscriptEnv::TranscriptEnv()
-    : handlers_{{"cluster", &TranscriptEnv::on_cluster},   {"campaign", &TranscriptEnv::on_campaign},
-                {"tick", &TranscriptEnv::on_tick},         {"advance", &TranscriptEnv::on_advance},
-                {"propose", &TranscriptEnv::on_propose},   {"read", &TranscriptEnv::on_read},
-                {"deliver", &TranscriptEnv::on_deliver},   {"drop", &TranscriptEnv::on_drop},
-                {"network", &TranscriptEnv::on_network},   {"stabilize", &TranscriptEnv::on_stabilize},
-                {"disk", &TranscriptEnv::on_disk},         {"write", &TranscriptEnv::on_write},
-                {"cut", &TranscriptEnv::on_cut},           {"heal", &TranscriptEnv::on_heal},
-                {"crash", &TranscriptEnv::on_crash},       {"restart", &TranscriptEnv::on_restart},
-                {"transfer", &TranscriptEnv::on_transfer}, {"connect", &TranscriptEnv::on_connect},
-                {"release", &TranscriptEnv::on_release},   {"status", &TranscriptEnv::on_status},
-                {"log", &TranscriptEnv::on_log},           {"progress", &TranscriptEnv::on_progress}},
+    : handlers_{{"cluster", &TranscriptEnv::on_cluster},
+                {"campaign", &TranscriptEnv::on_campaign},
+                {"tick", &TranscriptEnv::on_tick},
+                {"advance", &TranscriptEnv::on_advance},
+                {"propose", &TranscriptEnv::on_propose},
+                {"read", &TranscriptEnv::on_read},
+                {"deliver", &TranscriptEnv::on_deliver},
+                {"drop", &TranscriptEnv::on_drop},
+                {"network", &TranscriptEnv::on_network},
+                {"stabilize", &TranscriptEnv::on_stabilize},
+                {"disk", &TranscriptEnv::on_disk},
+                {"write", &TranscriptEnv::on_write},
+                {"cut", &TranscriptEnv::on_cut},
+                {"heal", &TranscriptEnv::on_heal},
+                {"crash", &TranscriptEnv::on_crash},
+                {"restart", &TranscriptEnv::on_restart},
+                {"transfer", &TranscriptEnv::on_transfer},
+                {"connect", &TranscriptEnv::on_connect},
+                {"release", &TranscriptEnv::on_release},
+                {"status", &TranscriptEnv::on_status},
+                {"log", &TranscriptEnv::on_log},
+                {"progress", &TranscriptEnv::on_progress},
+                {"change", &TranscriptEnv::on_propose_change},
+                {"snapshot", &TranscriptEnv::on_snapshot},
+                {"stall", &TranscriptEnv::on_stall},
+                {"lease", &TranscriptEnv::on_lease},
+                {"configuration", &TranscriptEnv::on_configuration}},
       cluster_(*this) {}
 
 std::string TranscriptEnv::run(const std::string& line) {
@@ -77,6 +107,7 @@ void TranscriptEnv::on_persist(const MemberEnv& member, const Persist& persist) 
   if (persist.hard_state) {
     text += fmt::format(" term={} vote={}", persist.hard_state->term.value, vote_text(persist.hard_state->vote));
   }
+  if (persist.reset) text += fmt::format(" begins after {}/{}", persist.reset->term.value, persist.reset->first.value);
   for (const Entry& e : persist.entries) text += fmt::format(" [{}]", describe(e));
   if (!member.automatic_disk) print(text);
 }
@@ -105,8 +136,22 @@ void TranscriptEnv::on_log_read(const MemberEnv& member, const LogRead& request,
                     request.peer.value, entries));
 }
 
+void TranscriptEnv::on_snapshot_wanted(const MemberEnv& member, const SnapshotWanted& wanted) {
+  print(fmt::format("  {} wants a snapshot for {} after {}", member.options.id.value, wanted.peer.value,
+                    wanted.after.value));
+}
+
+void TranscriptEnv::on_snapshot_installed(const MemberEnv& member, Index index) {
+  print(fmt::format("  {} installs a snapshot at {}", member.options.id.value, index.value));
+}
+
 void TranscriptEnv::on_change(const MemberEnv& member, const Invariants::Snapshot& before) {
   const Node& node = *member.node;
+  Configuration& printed = configurations_.try_emplace(member.options.id.value, node.configuration()).first->second;
+  if (printed != node.configuration()) {
+    printed = node.configuration();
+    print(fmt::format("  {} configuration {}", member.options.id.value, configuration_text(printed)));
+  }
   if (node.role() == before.role && node.term() == before.hard_state.term && node.vote() == before.hard_state.vote) {
     return;
   }
@@ -139,12 +184,17 @@ void TranscriptEnv::on_cluster(const TranscriptCommand& command) {
   const Ids outgoing = parse_ids(command.option("outgoing", ""));
   const Ids learners = parse_ids(command.option("learners", ""));
   const Configuration configuration = make_configuration(voters, outgoing, learners);
-  for (const Member& m : configuration.members()) {
+  Ids ids = parse_ids(command.option("joiners", ""));
+  for (const Member& m : configuration.members()) ids.push_back(m.id.value);
+  for (const std::uint64_t id : ids) {
     NodeOptions options;
-    options.id = m.id;
+    options.id = NodeId(id);
     options.cache_bytes_max = std::stoull(command.option("cache_bytes", "1000000"));
     options.window.messages_max = std::stoull(command.option("window", "8"));
+    options.promotion_lag_entries_max = std::stoull(command.option("promotion_lag", "4096"));
+    options.lease_reads = command.option("leases", "0") != "0";
     cluster_.add_member(options, configuration);
+    configurations_[id] = configuration;
   }
 }
 
@@ -239,6 +289,7 @@ void TranscriptEnv::on_crash(const TranscriptCommand& command) { cluster_.crash(
 
 void TranscriptEnv::on_restart(const TranscriptCommand& command) {
   cluster_.restart(command.number(0));
+  configurations_[command.number(0)] = cluster_.node(command.number(0)).configuration();
   on_status(command);
 }
 
@@ -254,6 +305,63 @@ void TranscriptEnv::on_release(const TranscriptCommand& command) {
   MemberEnv& member = cluster_.member(command.number(0));
   member.durable_applied = Index(command.number(1));
   cluster_.release(command.number(0), Index(command.number(1)));
+}
+
+void TranscriptEnv::on_propose_change(const TranscriptCommand& command) {
+  ConfigurationChange change;
+  for (const auto& [name, kind] : {std::pair{"add_learner", ChangeKind::add_learner},
+                                   {"promote", ChangeKind::promote},
+                                   {"demote", ChangeKind::demote},
+                                   {"remove", ChangeKind::remove}}) {
+    for (const Member& member : make_members(parse_ids(command.option(name, "")))) {
+      change.changes.push_back({kind, member});
+    }
+  }
+  const std::uint64_t id = command.number(0);
+  const auto result = cluster_.change(id, {NodeId(id), next_request_++}, change);
+  if (!result) print("refused: " + result.error().message());
+}
+
+// `snapshot N M start` takes one of N for M; `install` and `sent` are about the one that was started.
+void TranscriptEnv::on_snapshot(const TranscriptCommand& command) {
+  const std::pair from_to(command.number(0), command.number(1));
+  const std::string& step = command.args.at(2);
+  if (step == "start") {
+    auto snapshot = cluster_.take_snapshot(from_to.first);
+    if (!snapshot) return print("error: nothing to send");
+    const Index index = snapshot->point.index;
+    snapshots_.insert_or_assign(from_to, std::move(*snapshot));
+    print(fmt::format("at {}/{} {}", snapshots_.at(from_to).point.term.value, index.value,
+                      configuration_text(snapshots_.at(from_to).point.configuration)));
+    cluster_.snapshot_started(from_to.first, from_to.second, index);
+    return;
+  }
+  const auto started = snapshots_.find(from_to);
+  if (started == snapshots_.end()) return print("error: none was started");
+  if (step == "install") {
+    if (!cluster_.install_snapshot(from_to.second, started->second)) print("of no use");
+  } else if (step == "sent") {
+    cluster_.snapshot_sent(from_to.first, from_to.second, started->second.point.index);
+  } else {
+    print("error: start, install or sent");
+  }
+}
+
+void TranscriptEnv::on_stall(const TranscriptCommand& command) {
+  cluster_.stall(command.number(0), base::milliseconds(command.number(1)));
+}
+
+void TranscriptEnv::on_lease(const TranscriptCommand& command) {
+  const MemberEnv& member = cluster_.member(command.number(0));
+  print(member.node->holds_lease(member.now) ? "held" : "none");
+}
+
+void TranscriptEnv::on_configuration(const TranscriptCommand& command) {
+  for (const auto& [id, member] : cluster_.members()) {
+    if (!member.node || (!command.args.empty() && id != command.number(0))) continue;
+    print(fmt::format("{} {}{}", id, configuration_text(member.node->configuration()),
+                      member.node->has_uncommitted_change() ? " uncommitted" : ""));
+  }
 }
 
 void TranscriptEnv::on_status(const TranscriptCommand& command) {

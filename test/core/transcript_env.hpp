@@ -36,6 +36,8 @@ class TranscriptEnv final : public ClusterObserver {
   void on_read_result(const MemberEnv& member, const ReadResult& result) override;
   void on_rejected(const MemberEnv& member, const RejectedProposal& rejected) override;
   void on_log_read(const MemberEnv& member, const LogRead& request, std::size_t entries) override;
+  void on_snapshot_wanted(const MemberEnv& member, const SnapshotWanted& wanted) override;
+  void on_snapshot_installed(const MemberEnv& member, Index index) override;
   void on_change(const MemberEnv& member, const Invariants::Snapshot& before) override;
 
  private:
@@ -64,6 +66,11 @@ class TranscriptEnv final : public ClusterObserver {
   void on_transfer(const TranscriptCommand& command);
   void on_connect(const TranscriptCommand& command);
   void on_release(const TranscriptCommand& command);
+  void on_propose_change(const TranscriptCommand& command);
+  void on_snapshot(const TranscriptCommand& command);
+  void on_stall(const TranscriptCommand& command);
+  void on_lease(const TranscriptCommand& command);
+  void on_configuration(const TranscriptCommand& command);
   void on_status(const TranscriptCommand& command);
   void on_log(const TranscriptCommand& command);
   void on_progress(const TranscriptCommand& command);
@@ -72,6 +79,8 @@ class TranscriptEnv final : public ClusterObserver {
   ClusterEnv cluster_;
   std::string text_;
   std::uint64_t next_request_ = 1;
+  std::map<std::uint64_t, Configuration> configurations_;                     // as last printed, by member
+  std::map<std::pair<std::uint64_t, std::uint64_t>, SnapshotEnv> snapshots_;  // on their way, by sender and receiver
 };
 
 }  // namespace whitewater::core::test

@@ -11,7 +11,7 @@
 namespace whitewater::core::test {
 namespace {
 
-constexpr std::size_t transcripts_min = 12;  // an empty folder must not pass
+constexpr std::size_t transcripts_min = 25;  // an empty folder must not pass
 
 std::vector<std::filesystem::path> transcript_files() {
   std::vector<std::filesystem::path> files;
