@@ -166,6 +166,9 @@ void SimMember::start() {
   log::RecoveredLog recovered = recover_log(store->applied_index().next());
   const bool is_behind_snapshot = is_log_behind_snapshot(recovered, *store);
   world_.checker.on_start(position_, recovered, store->applied_index(), is_behind_snapshot);
+  // The whole disk, for the checker: a start itself looks only at what the store lacks.
+  const core::Index relied_on = is_behind_snapshot ? core::Index(0) : store->applied_index();
+  world_.checker.on_entries_read(position_, recover_log(core::Index(1)).entries, relied_on);
   if (is_behind_snapshot) {
     begin_log_behind_snapshot(recovered);
     ++incarnation_;  // the log has written under the first one

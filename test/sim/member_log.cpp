@@ -90,6 +90,7 @@ std::vector<core::Entry> SimMember::read_log(core::Index first, std::size_t byte
       entries.push_back(std::move(entry));
     }
   }
+  world_.checker.on_entries_read(position_, entries, process_->replica->store().applied_index());
   return entries;
 }
 
