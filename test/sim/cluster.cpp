@@ -155,7 +155,9 @@ void SimCluster::check_history(SimResult& result) {
   result.operations = history_.size();
   check_revisions(checker_.committed(), history_);
   std::vector<Operation> operations;
-  for (const ClientRecord& record : history_) operations.push_back(record.operation);
+  for (const ClientRecord& record : history_) {
+    if (!record.asked) operations.push_back(record.operation);
+  }
   const LinearizabilityResult checked = check_linearizability(operations);
   result.is_undecided = checked.verdict == Verdict::undecided;
   require(checked.verdict != Verdict::violation, [&] {

@@ -74,6 +74,7 @@ void for_each_option(Options& o, Visit&& visit) {
   WW_OPTION(client_timeout_ms);
   WW_OPTION(value_bytes_max);
   WW_OPTION(get_weight);
+  WW_OPTION(past_get_percent);
   WW_OPTION(put_weight);
   WW_OPTION(remove_weight);
   WW_OPTION(cas_weight);
@@ -180,6 +181,9 @@ void draw_clients(base::Rng& rng, SimOptions& o) {
   o.compact_weight = rng.in_range(0, 2);
 }
 
+// Drawn last, so that the knobs above are what they were for each seed.
+void draw_later_additions(base::Rng& rng, SimOptions& o) { o.past_get_percent = maybe(rng, 50, 5, 50); }
+
 }  // namespace
 
 SimOptions draw_options(std::uint64_t seed, std::uint64_t members) {
@@ -195,6 +199,7 @@ SimOptions draw_options(std::uint64_t seed, std::uint64_t members) {
   draw_faults(rng, o);
   draw_clients(rng, o);
   draw_membership(rng, o);
+  draw_later_additions(rng, o);
   return o;
 }
 

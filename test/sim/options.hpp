@@ -87,6 +87,7 @@ struct SimOptions {
   std::uint64_t client_timeout_ms = 1500;
   std::uint64_t value_bytes_max = 64;
   std::uint64_t get_weight = 40;
+  std::uint64_t past_get_percent = 10;  // of the gets ask for an older revision
   std::uint64_t put_weight = 40;
   std::uint64_t remove_weight = 8;
   std::uint64_t cas_weight = 10;
