@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "sim/bit_rot.hpp"
 #include "sim/failure.hpp"
 
 namespace whitewater::sim {
@@ -46,7 +47,7 @@ const replica::Replica& SimMember::replica() const {
 }
 
 std::string SimMember::describe() const {
-  if (!is_up()) return "down";
+  if (!is_up()) return is_lost_ ? "lost its disk" : "down";
   const replica::Replica& replica = *process_->replica;
   std::string text = fmt::format("{}\n    {} releasable={} store applied={} persisted={} durable={} waiting={}{}",
                                  replica.node().describe(), process_->planner.describe(), replica.releasable().value,
@@ -81,9 +82,13 @@ log::PlannerLimits SimMember::limits() const {
   return limits;
 }
 
-log::RecoveredLog SimMember::recover_log(core::Index keep_from) {
+log::RecoveryResult SimMember::try_recover_log(core::Index keep_from) {
   constexpr std::size_t keep_bytes_max = 1UL << 30;
-  auto result = log::recover(disk_, {id_of(position_), cluster_id, keep_from, keep_bytes_max});
+  return log::recover(disk_, {id_of(position_), cluster_id, keep_from, keep_bytes_max});
+}
+
+log::RecoveredLog SimMember::recover_log(core::Index keep_from) {
+  auto result = try_recover_log(keep_from);
   if (const auto* refusal = std::get_if<log::RecoveryRefusal>(&result)) {
     throw Failure(ExitClass::correctness,
                   fmt::format("member {} refuses its own log: {}", position_ + 1, log::describe(*refusal)));
@@ -157,12 +162,32 @@ core::Configuration SimMember::configuration_of(const kv::Store& store) const {
   return std::move(*configuration);
 }
 
+bool SimMember::rot_disk() {
+  WW_ASSERT(!is_up());
+  const auto damage = rot(disk_, recover_log(core::Index(1)), rng_);
+  if (!damage) return false;
+  is_rotten_ = true;
+  trace([&] { return "has bit rot: " + *damage; });
+  world_.hash.mix_all(position_, 0xb17);
+  return true;
+}
+
 void SimMember::start() {
   WW_ASSERT(!is_up());
+  WW_ASSERT(!is_lost_);
   ++incarnation_;
   auto backend = std::make_unique<kv::MemoryBackend>(store_disk_);
-  kv::MemoryBackend* const backend_pointer = backend.get();
+  kv::MemoryBackend& backend_in_store = *backend;
   auto store = std::make_unique<kv::Store>(std::move(backend));
+  if (is_rotten_) {
+    const auto result = try_recover_log(core::Index(1));
+    if (const auto* refusal = std::get_if<log::RecoveryRefusal>(&result)) {
+      trace([&] { return "stays down: " + log::describe(*refusal); });
+      world_.hash.mix_all(position_, 0x105e);
+      is_lost_ = true;
+      return;
+    }
+  }
   log::RecoveredLog recovered = recover_log(store->applied_index().next());
   const bool is_behind_snapshot = is_log_behind_snapshot(recovered, *store);
   world_.checker.on_start(position_, recovered, store->applied_index(), is_behind_snapshot);
@@ -175,10 +200,13 @@ void SimMember::start() {
   }
   trace([&] { return fmt::format("starts run {}: {}", incarnation_, log::describe(recovered)); });
   world_.hash.mix_all(position_, incarnation_, recovered.last_index.value);
+  run(std::move(store), backend_in_store, std::move(recovered));
+}
 
+void SimMember::run(std::unique_ptr<kv::Store> store, kv::MemoryBackend& backend, log::RecoveredLog recovered) {
   process_ =
       std::make_unique<Process>(identity(), base::Incarnation(incarnation_), limits(), recovered, disk_.slot_count());
-  process_->backend = backend_pointer;
+  process_->backend = &backend;
   const SimOptions& o = world_.options;
   replica::ReplicaOptions options;
   options.node.id = id_of(position_);

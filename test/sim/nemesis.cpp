@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace whitewater::sim {
 namespace {
 
@@ -47,13 +49,28 @@ std::optional<std::size_t> Nemesis::leader() const {
 void Nemesis::crash(std::size_t member) {
   if (!members_[member]->is_up()) return;
   members_[member]->crash();
+  maybe_rot(member);
   restart_later(member);
+}
+
+// One disk a run, and only where the loss of its member leaves a quorum: of three or more that stay what they are.
+void Nemesis::maybe_rot(std::size_t member) {
+  const SimOptions& o = world_.options;
+  const bool leaves_quorum = o.members >= 3 && o.change_interval_ms == 0;
+  if (is_healed_ || has_rotted_ || !leaves_quorum || !rng_.chance(o.rot_crash_percent, 100)) return;
+  has_rotted_ = members_[member]->rot_disk();
+  faults_ += has_rotted_ ? 1 : 0;
+}
+
+std::uint64_t Nemesis::lost() const {
+  return static_cast<std::uint64_t>(
+      std::count_if(members_.begin(), members_.end(), [](const auto& member) { return member->is_lost(); }));
 }
 
 void Nemesis::restart_later(std::size_t member) {
   const base::Duration delay = base::microseconds(rng_.in_range(1, world_.options.restart_ms_max * 1000));
   world_.scheduler.after(delay, [this, member] {
-    if (members_[member]->is_up()) return;
+    if (members_[member]->is_up() || members_[member]->is_lost()) return;
     members_[member]->start();
     connect(member);
   });
@@ -148,7 +165,7 @@ void Nemesis::heal() {
   world_.network.heal();
   for (std::size_t i = 0; i < members_.size(); ++i) {
     members_[i]->heal();
-    if (members_[i]->is_up()) continue;
+    if (members_[i]->is_up() || members_[i]->is_lost()) continue;
     members_[i]->start();
     connect(i);
   }

@@ -56,6 +56,7 @@ void for_each_option(Options& o, Visit&& visit) {
   WW_OPTION(crash_leader_interval_ms);
   WW_OPTION(crash_all_interval_ms);
   WW_OPTION(crash_voting_percent);
+  WW_OPTION(rot_crash_percent);
   WW_OPTION(restart_ms_max);
   WW_OPTION(partition_interval_ms);
   WW_OPTION(one_way_percent);
@@ -182,7 +183,10 @@ void draw_clients(base::Rng& rng, SimOptions& o) {
 }
 
 // Drawn last, so that the knobs above are what they were for each seed.
-void draw_later_additions(base::Rng& rng, SimOptions& o) { o.past_get_percent = maybe(rng, 50, 5, 50); }
+void draw_later_additions(base::Rng& rng, SimOptions& o) {
+  o.past_get_percent = maybe(rng, 50, 5, 50);
+  o.rot_crash_percent = maybe(rng, 15, 10, 100);
+}
 
 }  // namespace
 

@@ -67,6 +67,8 @@ struct SimOptions {
   std::uint64_t crash_all_interval_ms = 0;
   std::uint64_t crash_voting_percent =
       0;  // of the writes of a term or vote, a crash follows before or soon after the end
+  // Of the crashes, until one has left bits that rotted: a member that refuses its log is gone for good.
+  std::uint64_t rot_crash_percent = 0;
   std::uint64_t restart_ms_max = 300;
   std::uint64_t partition_interval_ms = 0;
   std::uint64_t one_way_percent = 0;  // of the partitions

@@ -89,6 +89,21 @@ TEST_CASE("clusters of one and of five members run") {
   }
 }
 
+TEST_CASE("a member whose disk rots stays down or has everything, and the others go on") {
+  std::uint64_t lost = 0;
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    SimOptions options = quiet_options(seed);
+    options.crash_interval_ms = 200;
+    options.rot_crash_percent = 100;
+    const SimResult result = run_seed(options);
+    INFO("seed " << seed << ": " << result.message);
+    CHECK(result.kind == ExitClass::ok);
+    CHECK(result.lost <= 1);
+    lost += result.lost;
+  }
+  CHECK(lost >= 8);
+}
+
 TEST_CASE("a cluster that cannot reach its members fails the liveness phase") {
   SimOptions options = quiet_options(1);
   options.delay_us_min = options.delay_us_max = 3'000'000;  // longer than any time-out
