@@ -268,6 +268,11 @@ void SimMember::pause(base::Duration duration) {
   });
 }
 
+void SimMember::jump_clock(base::Duration distance) {
+  trace([&] { return fmt::format("has a clock that jumps by {} us", distance.count() / 1000); });
+  clock_offset_ += distance;
+}
+
 void SimMember::heal() {
   is_healed_ = true;
   disk_slow_until_ = base::Duration(0);
@@ -371,7 +376,7 @@ void SimMember::receive(core::Message message) {
   if (!is_up()) return;
   trace([&] { return "receives " + core::describe(message); });
   world_.hash.mix_all(position_, message.body.index(), message.from.value, message.term.value);
-  give([this, message = std::move(message)] { process_->replica->on_message(local_now(), message); });
+  give([this, message = std::move(message)] { process_->replica->on_message(look_at_clock(), message); });
 }
 
 void SimMember::on_peer_connected(std::size_t peer) {
@@ -380,13 +385,13 @@ void SimMember::on_peer_connected(std::size_t peer) {
 
 void SimMember::transfer_leadership() {
   give([this] {
-    if (process_->replica->is_leader()) (void)process_->replica->transfer_leadership(local_now());
+    if (process_->replica->is_leader()) (void)process_->replica->transfer_leadership(look_at_clock());
   });
 }
 
 void SimMember::change_members(core::ConfigurationChange change) {
   give([this, change = std::move(change)] {
-    const auto ticket = process_->replica->on_propose_change(local_now(), change);
+    const auto ticket = process_->replica->on_propose_change(look_at_clock(), change);
     if (ticket) process_->writes.emplace(*ticket, [](WriteAnswer) {});
   });
 }
@@ -396,7 +401,7 @@ void SimMember::snapshot_started(std::size_t peer, core::Index index) {
 }
 
 void SimMember::snapshot_sent(std::size_t peer, core::Index index) {
-  give([this, peer, index] { process_->replica->on_snapshot_sent(local_now(), id_of(peer), index); });
+  give([this, peer, index] { process_->replica->on_snapshot_sent(look_at_clock(), id_of(peer), index); });
 }
 
 void SimMember::install_snapshot(core::SnapshotPoint point, std::unique_ptr<kv::Store> store,
@@ -408,14 +413,15 @@ void SimMember::install_snapshot(core::SnapshotPoint point, std::unique_ptr<kv::
   installed_ = core::TermRun{point.index, point.term};
   world_.checker.on_snapshot_installed(position_, *installed_);
   process_->backend = nullptr;
-  (void)process_->replica->install_snapshot(local_now(), std::move(point), std::move(store));
+  (void)process_->replica->install_snapshot(look_at_clock(), std::move(point), std::move(store));
   request_step();
 }
 
 bool SimMember::propose(base::SharedBytes command, std::function<void(WriteAnswer)> done) {
   if (!is_up()) return false;
   give([this, command = std::move(command), done = std::move(done)] {
-    const auto ticket = process_->replica->on_propose(local_now(), local_now(), command);
+    const base::Instant now = look_at_clock();
+    const auto ticket = process_->replica->on_propose(now, now, command);
     if (ticket) {
       process_->writes.emplace(*ticket, done);
     } else {
@@ -428,7 +434,7 @@ bool SimMember::propose(base::SharedBytes command, std::function<void(WriteAnswe
 bool SimMember::read(std::function<void(ReadAnswer)> done) {
   if (!is_up()) return false;
   give([this, done = std::move(done)] {
-    const auto ticket = process_->replica->on_read(local_now());
+    const auto ticket = process_->replica->on_read(look_at_clock());
     if (ticket) {
       process_->reads.emplace(*ticket, done);
     } else {
@@ -438,11 +444,18 @@ bool SimMember::read(std::function<void(ReadAnswer)> done) {
   return true;
 }
 
-void SimMember::tick() {
+// As server::Member does it.
+base::Instant SimMember::look_at_clock() {
   const base::Instant now = local_now();
-  if (now - last_tick_ > base::milliseconds(world_.options.election_timeout_ms) / 2) process_->replica->on_stall(now);
+  if (now - last_tick_ <= base::milliseconds(world_.options.election_timeout_ms) / 2) return now;
   last_tick_ = now;
-  process_->replica->on_tick(now);
+  process_->replica->on_stall(now);
+  return now;
+}
+
+void SimMember::tick() {
+  last_tick_ = look_at_clock();
+  process_->replica->on_tick(last_tick_);
   give_after(base::microseconds(world_.options.tick_us), [this] { tick(); });
 }
 

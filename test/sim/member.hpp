@@ -54,6 +54,8 @@ class SimMember {
   void crash();
   // Does nothing for that long, then everything that came meanwhile at once. Its disk goes on.
   void pause(base::Duration duration);
+  // Its clock is ahead by more from now on, and no time has passed for anybody else.
+  void jump_clock(base::Duration distance);
   // While down: something of the log decays that recovery promises to notice. False: there is nothing of the kind yet.
   bool rot_disk();
   void slow_disk_down(base::Duration duration) { disk_slow_until_ = world_.scheduler.now() + duration; }
@@ -85,6 +87,8 @@ class SimMember {
   struct Process;
 
   [[nodiscard]] base::Instant local_now() const;
+  // The time for what is handed to the replica.
+  [[nodiscard]] base::Instant look_at_clock();
   // Runs `input` in the present run of the process, now or when its pause ends, and performs what follows from it.
   void give(std::function<void()> input);
   // The same after a while, unless this run has ended by then.

@@ -22,6 +22,7 @@ void Nemesis::start() {
   repeat(o.partition_interval_ms, &Nemesis::partition);
   repeat(o.pause_interval_ms, &Nemesis::pause_one);
   repeat(o.slow_disk_interval_ms, &Nemesis::slow_one_disk);
+  repeat(o.clock_jump_interval_ms, &Nemesis::jump_clocks);
   repeat(o.disconnect_interval_ms, &Nemesis::disconnect_two);
   repeat(o.transfer_interval_ms, &Nemesis::transfer);
   repeat(o.change_interval_ms, &Nemesis::change_members);
@@ -124,6 +125,18 @@ void Nemesis::pause_one() {
 
 void Nemesis::slow_one_disk() {
   members_[draw_member()]->slow_disk_down(base::microseconds(rng_.in_range(1, world_.options.slow_disk_ms_max * 1000)));
+}
+
+// Of any of the members at once, as when they share a host. Each by enough to be noticed: less than half an election
+// time-out is for leases a clock that drifts too far, which they do not promise to survive.
+void Nemesis::jump_clocks() {
+  const SimOptions& o = world_.options;
+  const std::uint64_t least_us = o.election_timeout_ms * 1000 / 2 + 1;
+  const std::uint64_t set = rng_.in_range(1, (1ULL << members_.size()) - 1);
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if ((set >> i & 1) == 0) continue;
+    members_[i]->jump_clock(base::microseconds(rng_.in_range(least_us, least_us + o.clock_jump_ms_max * 1000)));
+  }
 }
 
 void Nemesis::disconnect_two() {

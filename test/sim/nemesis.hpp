@@ -33,6 +33,7 @@ class Nemesis {
   void partition();
   void pause_one();
   void slow_one_disk();
+  void jump_clocks();
   void disconnect_two();
   void transfer();
   void change_members();

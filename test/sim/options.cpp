@@ -65,6 +65,8 @@ void for_each_option(Options& o, Visit&& visit) {
   WW_OPTION(pause_ms_max);
   WW_OPTION(slow_disk_interval_ms);
   WW_OPTION(slow_disk_ms_max);
+  WW_OPTION(clock_jump_interval_ms);
+  WW_OPTION(clock_jump_ms_max);
   WW_OPTION(disconnect_interval_ms);
   WW_OPTION(transfer_interval_ms);
   WW_OPTION(change_interval_ms);
@@ -186,6 +188,8 @@ void draw_clients(base::Rng& rng, SimOptions& o) {
 void draw_later_additions(base::Rng& rng, SimOptions& o) {
   o.past_get_percent = maybe(rng, 50, 5, 50);
   o.rot_crash_percent = maybe(rng, 15, 10, 100);
+  o.clock_jump_interval_ms = maybe(rng, 25, 50, 1500);
+  o.clock_jump_ms_max = one_of(rng, {1, 200, 5000});
 }
 
 }  // namespace

@@ -77,6 +77,8 @@ struct SimOptions {
   std::uint64_t pause_ms_max = 500;
   std::uint64_t slow_disk_interval_ms = 0;
   std::uint64_t slow_disk_ms_max = 1000;
+  std::uint64_t clock_jump_interval_ms = 0;
+  std::uint64_t clock_jump_ms_max = 1000;  // forward, beyond half an election time-out
   std::uint64_t disconnect_interval_ms = 0;
   std::uint64_t transfer_interval_ms = 0;
   std::uint64_t change_interval_ms = 0;      // of the members
