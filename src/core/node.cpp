@@ -305,7 +305,15 @@ void Node::on_stall(base::Instant now) {
   now_ = now;
   round_times_.clear();
   for (auto& [id, progress] : progress_) progress.forget_lease();
-  if (role_ != Role::leader && now_ >= election_deadline_) restart_election_timer();
+  if (role_ == Role::leader) return;
+  if (options_.lease_reads) {
+    // A clock that ran ahead has shortened the promise to vote for nobody; it holds for an election time-out from here.
+    heard_leader_ = true;
+    leader_contact_ = now_;
+    restart_election_timer();
+  } else if (now_ >= election_deadline_) {
+    restart_election_timer();
+  }
 }
 
 void Node::restart_election_timer() {

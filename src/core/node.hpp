@@ -142,8 +142,9 @@ class Node {
   // The state machine and its storage now are those of the snapshot, durably; the log follows with the next Persist.
   // Only what needs_snapshot().
   void install_snapshot(base::Instant now, SnapshotPoint point);
-  // This process did not run for a while: nothing that it believed about time still holds. The lease ends, and an
-  // election timer that ran out meanwhile starts once more.
+  // This process did not run for a while, or its clock jumped: nothing that it believed about time still holds. The
+  // lease ends, and an election timer that ran out meanwhile starts once more. With lease_reads a follower's promise to
+  // vote for nobody begins once more too.
   void on_stall(base::Instant now);
   // A new connection to `peer`: appends in flight on the old one are gone.
   void on_peer_connected(NodeId peer);

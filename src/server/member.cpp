@@ -102,21 +102,13 @@ net::Awaitable<void> Member::tick_loop() {
   while (true) {
     const base::Duration until_deadline = replica_.next_deadline() - net::now();
     co_await net::sleep_for(std::clamp<base::Duration>(until_deadline, base::milliseconds(1), tick_interval_));
-    const base::Instant now = net::now();
-    const base::Duration gap = now - last_tick_;
-    counters_.longest_gap = std::max(counters_.longest_gap, gap);
-    if (gap > stall_limit_) {
-      ++counters_.loop_stalls;
-      sink_.warn("server", "the process did not run for a while: CPU limit, suspended machine or a slow disk",
-                 {{"gap_ms", static_cast<std::uint64_t>(gap / base::milliseconds(1))}});
-    }
-    last_tick_ = now;
-    if (gap > stall_limit_) replica_.on_stall(now);
+    last_tick_ = look_at_clock();
     watch_disk();
-    replica_.on_tick(now);
+    replica_.on_tick(last_tick_);
     drive();
     const core::Node& node = replica_.node();
-    if (!node.leader().is_zero()) catch_up_.observe(now, node.known_committed(), replica_.store().applied_index());
+    if (!node.leader().is_zero())
+      catch_up_.observe(last_tick_, node.known_committed(), replica_.store().applied_index());
   }
 }
 
@@ -135,6 +127,20 @@ void Member::watch_disk() {
              {{"write_age_ms", static_cast<std::uint64_t>(age / base::milliseconds(1))}});
 }
 
+// Before any input, not only before a tick: a vote that is asked for first would be given by a clock that jumped.
+base::Instant Member::look_at_clock() {
+  const base::Instant now = net::now();
+  const base::Duration gap = now - last_tick_;
+  counters_.longest_gap = std::max(counters_.longest_gap, gap);
+  if (gap <= stall_limit_) return now;
+  ++counters_.loop_stalls;
+  sink_.warn("server", "the process did not run for a while: CPU limit, suspended machine or a slow disk",
+             {{"gap_ms", static_cast<std::uint64_t>(gap / base::milliseconds(1))}});
+  last_tick_ = now;
+  replica_.on_stall(now);
+  return now;
+}
+
 net::Awaitable<void> Member::log_loop() {
   while (true) {
     co_await log_descriptor_.async_wait(LogDescriptor::wait_read, net::use_awaitable);
@@ -145,7 +151,7 @@ net::Awaitable<void> Member::log_loop() {
 
 void Member::poll_log() {
   log_.poll(log_events_);
-  const base::Instant now = net::now();
+  const base::Instant now = look_at_clock();
   if (log_events_.durable_token > log_token_offset_) {
     replica_.on_persisted(now, log_events_.durable_token - log_token_offset_);
   }
@@ -247,12 +253,12 @@ void Member::perform(replica::Effects effects) {
 }
 
 void Member::on_snapshot_sent(base::NodeId peer, base::Index index) {
-  replica_.on_snapshot_sent(net::now(), peer, index);
+  replica_.on_snapshot_sent(look_at_clock(), peer, index);
   drive_soon();
 }
 
 std::unique_ptr<kv::Store> Member::install_snapshot(core::SnapshotPoint point, std::unique_ptr<kv::Store> store) {
-  std::unique_ptr<kv::Store> replaced = replica_.install_snapshot(net::now(), std::move(point), std::move(store));
+  std::unique_ptr<kv::Store> replaced = replica_.install_snapshot(look_at_clock(), std::move(point), std::move(store));
   drive_soon();
   return replaced;
 }
@@ -291,7 +297,7 @@ void Member::on_configuration(std::function<void(const core::Configuration&)> ob
 }
 
 net::Awaitable<WriteOutcome> Member::write(base::Instant accepted, std::string command) {
-  const base::Instant now = net::now();
+  const base::Instant now = look_at_clock();
   const auto ticket = replica_.on_propose(now, accepted, base::SharedBytes(std::move(command)));
   if (!ticket) {
     replica::StageTimes times;
@@ -306,7 +312,7 @@ net::Awaitable<WriteOutcome> Member::write(base::Instant accepted, std::string c
 }
 
 net::Awaitable<base::Result<void>> Member::read_barrier() {
-  const auto ticket = replica_.on_read(net::now());
+  const auto ticket = replica_.on_read(look_at_clock());
   if (!ticket) co_return ticket.error();
   ReadWaiter waiter(*this, *ticket);
   drive_soon();
@@ -330,7 +336,7 @@ net::Awaitable<bool> Member::hand_over(base::Duration limit) {
   const base::Instant give_up = net::now() + limit;
   while (replica_.is_leader() && net::now() < give_up) {
     if (!replica_.node().is_transferring()) {
-      if (!replica_.transfer_leadership(net::now())) co_return false;
+      if (!replica_.transfer_leadership(look_at_clock())) co_return false;
       drive();
     }
     co_await net::sleep_for(base::milliseconds(2));

@@ -60,7 +60,7 @@ class Member {
   // Returns when a compaction up to `revision` has removed its records here, or after `limit`.
   net::Awaitable<void> physical_compaction(kv::Revision revision, base::Duration limit);
 
-  void on_message(core::Message message) { replica_.on_message(net::now(), std::move(message)); }
+  void on_message(core::Message message) { replica_.on_message(look_at_clock(), std::move(message)); }
   // After a batch of inputs: acts on all of them at once.
   void drive();
   void on_peer_connected(base::NodeId peer);
@@ -95,6 +95,8 @@ class Member {
   net::Awaitable<void> log_loop();
   net::Awaitable<void> housekeeping_loop();
   net::Awaitable<base::Result<void>> wait_until_pressed();
+  // The time for what is handed to the replica.
+  [[nodiscard]] base::Instant look_at_clock();
   void drive_soon();
   void perform(replica::Effects effects);
   void poll_log();

@@ -287,6 +287,25 @@ TEST_CASE("S51: with leases a restarted member votes for nobody within an electi
   }
 }
 
+TEST_CASE("S52: with leases a member whose clock jumped keeps its promise to the leader it heard") {
+  // Intent: to the leader no time has passed, and it answers by its lease; so neither a vote nor an own campaign.
+  SoloEnv env(leasing(1), {});
+  env.receive(2, 1, Heartbeat{});
+  env.now = env.now + base::milliseconds(1500);  // past the promise, and perhaps not past the election timer
+  env.node.on_stall(env.now);
+  env.receive(3, 2, VoteRequest{false, false, Index(9), Term(1)});
+  CHECK(env.node.vote().is_zero());
+  env.tick(base::milliseconds(990));
+  CHECK(env.node.role() == Role::follower);
+  env.receive(3, 2, VoteRequest{false, false, Index(9), Term(1)});
+  CHECK(env.node.vote().is_zero());
+  env.tick(base::milliseconds(10));
+  if (env.node.role() == Role::follower) {
+    env.receive(3, 2, VoteRequest{false, false, Index(9), Term(1)});
+    CHECK(env.node.vote() == NodeId(3));
+  }
+}
+
 TEST_CASE("a stall re-arms an election timer that ran out meanwhile, once") {
   SoloEnv env;
   env.now = env.node.next_deadline() + base::seconds(5);

@@ -74,6 +74,11 @@ kv::Command SimClient::make_command(Operation& op) {
   }
 }
 
+// Also the newest that this client has seen: whoever answers must have got that far.
+kv::Revision SimClient::draw_past_revision() {
+  return std::max<kv::Revision>(1, newest_revision_ - static_cast<kv::Revision>(rng_.in_range(0, 50)));
+}
+
 SimClient::Request SimClient::draw_request() {
   const SimOptions& o = world_.options;
   Request request{next_request_++, std::nullopt, {}, false, is_healed_};
@@ -81,7 +86,7 @@ SimClient::Request SimClient::draw_request() {
       rng_.in_range(1, o.get_weight + o.put_weight + o.remove_weight + o.cas_weight + o.compact_weight);
   if (draw <= o.compact_weight) {
     kv::CompactionRequest compaction;
-    compaction.revision = std::max<kv::Revision>(1, newest_revision_ - static_cast<kv::Revision>(rng_.in_range(0, 50)));
+    compaction.revision = draw_past_revision();
     request.command = kv::encode_command(compaction);
     return request;
   }
@@ -99,7 +104,10 @@ SimClient::Request SimClient::draw_request() {
   }
   if (op.kind == OpKind::put || op.kind == OpKind::cas) op.argument = next_value_++;
   if (op.kind != OpKind::get) request.command = kv::encode_command(make_command(op));
-  request.record = ClientRecord{op, std::nullopt, std::nullopt};
+  ClientRecord record;
+  record.operation = op;
+  if (op.kind == OpKind::get && rng_.chance(o.past_get_percent, 100)) record.asked = draw_past_revision();
+  request.record = record;
   return request;
 }
 
@@ -156,16 +164,12 @@ void SimClient::send_read(SimMember& member) {
   const std::uint64_t number = current_->number;
   kv::RangeRequest request;
   request.key = key_name(current_->record->operation.key);
+  request.revision = current_->record->asked.value_or(0);
   const bool is_sent = member.read([this, number, &member, request](const ReadAnswer& answer) {
     // The server reads the store as soon as the read is confirmed.
-    std::optional<kv::RangeResponse> range;
-    if (answer && *answer) {
-      auto result = member.replica().store().range(request);
-      const auto* found = std::get_if<kv::RangeResponse>(&result);
-      require(found != nullptr, [&] { return fmt::format("client {}: a read is refused", number_); });
-      range = *found;
-    }
-    world_.scheduler.after(draw_hop(), [this, number, answer, range] { on_read_answer(number, answer, range); });
+    std::optional<kv::RangeResult> result;
+    if (answer && *answer) result = member.replica().store().range(request);
+    world_.scheduler.after(draw_hop(), [this, number, answer, result] { on_read_answer(number, answer, result); });
   });
   WW_ASSERT(is_sent);
 }
@@ -223,7 +227,7 @@ void SimClient::record_write(const kv::CommandResponse& response) {
 }
 
 void SimClient::on_read_answer(std::uint64_t number, const ReadAnswer& answer,
-                               const std::optional<kv::RangeResponse>& range) {
+                               const std::optional<kv::RangeResult>& result) {
   if (!is_current(number)) return;
   if (!answer) {
     attempt_later();
@@ -233,18 +237,30 @@ void SimClient::on_read_answer(std::uint64_t number, const ReadAnswer& answer,
     on_refusal(number, answer->error());
     return;
   }
+  record_read(*result);
+  ++stats_.answered;
+  finish();
+}
+
+void SimClient::record_read(const kv::RangeResult& result) {
   ClientRecord record = *current_->record;
   Operation& op = record.operation;
   op.completed = now_ns();
-  op.observed = range->kvs.empty() ? absent : value_of_text(range->kvs.front().value);
-  record.revision = range->header_revision;
-  if (!range->kvs.empty()) record.mod_revision = range->kvs.front().mod_revision;
-  newest_revision_ = std::max(newest_revision_, *record.revision);
-  last_seen_[op.key] = *op.observed;
+  if (const auto* range = std::get_if<kv::RangeResponse>(&result)) {
+    op.observed = range->kvs.empty() ? absent : value_of_text(range->kvs.front().value);
+    record.revision = range->header_revision;
+    if (!range->kvs.empty()) record.mod_revision = range->kvs.front().mod_revision;
+    newest_revision_ = std::max(newest_revision_, *record.revision);
+    if (!record.asked) last_seen_[op.key] = *op.observed;
+  } else {
+    record.is_compacted = std::get<kv::ErrorCode>(result) == kv::ErrorCode::compacted;
+    require(record.asked && record.is_compacted, [&] {
+      return fmt::format("{} at revision {} is refused by a store that has not got that far", sim::describe(op),
+                         record.asked.value_or(0));
+    });
+  }
   history_.push_back(record);
-  world_.hash.mix_all(op.invoked, *op.completed, *op.observed, *record.revision);
-  ++stats_.answered;
-  finish();
+  world_.hash.mix_all(op.invoked, *op.completed, op.observed.value_or(absent), record.revision.value_or(0));
 }
 
 void SimClient::on_timeout(std::uint64_t number) {

@@ -51,12 +51,14 @@ class SimClient {
   void send_read(SimMember& member);
   void on_refusal(std::uint64_t number, boost::system::error_code error);
   void on_write_answer(std::uint64_t number, const WriteAnswer& answer);
-  void on_read_answer(std::uint64_t number, const ReadAnswer& answer, const std::optional<kv::RangeResponse>& range);
+  void on_read_answer(std::uint64_t number, const ReadAnswer& answer, const std::optional<kv::RangeResult>& result);
   void on_timeout(std::uint64_t number);
   void record_write(const kv::CommandResponse& response);
+  void record_read(const kv::RangeResult& result);
   void finish_unknown();
   void finish();
   [[nodiscard]] Request draw_request();
+  [[nodiscard]] kv::Revision draw_past_revision();
   [[nodiscard]] kv::Command make_command(Operation& op);
   [[nodiscard]] std::string text_of(Value value) const;
   [[nodiscard]] bool is_current(std::uint64_t number) const { return current_ && current_->number == number; }

@@ -103,7 +103,10 @@ std::vector<std::size_t> SimCluster::current_members() const {
   }
   std::vector<std::size_t> positions;
   if (leader == nullptr) return positions;
-  for (const core::Member& member : leader->configuration().members()) positions.push_back(member.id.value - 1);
+  for (const core::Member& member : leader->configuration().members()) {
+    const std::size_t position = member.id.value - 1;
+    if (!members_[position]->is_lost()) positions.push_back(position);
+  }
   return positions;
 }
 
@@ -155,7 +158,9 @@ void SimCluster::check_history(SimResult& result) {
   result.operations = history_.size();
   check_revisions(checker_.committed(), history_);
   std::vector<Operation> operations;
-  for (const ClientRecord& record : history_) operations.push_back(record.operation);
+  for (const ClientRecord& record : history_) {
+    if (!record.asked) operations.push_back(record.operation);
+  }
   const LinearizabilityResult checked = check_linearizability(operations);
   result.is_undecided = checked.verdict == Verdict::undecided;
   require(checked.verdict != Verdict::violation, [&] {
@@ -192,6 +197,7 @@ SimResult SimCluster::run() {
   result.elections = checker_.elections();
   result.faults = nemesis_.faults();
   result.snapshots = transfers_.installed();
+  result.lost = nemesis_.lost();
   result.configurations = static_cast<std::uint64_t>(
       std::count_if(checker_.committed().begin(), checker_.committed().end(),
                     [](const core::Entry& entry) { return entry.type == core::EntryType::configuration; }));
@@ -208,10 +214,11 @@ SimResult SimCluster::run() {
 
 std::string describe(const SimResult& r) {
   return fmt::format(
-      "hash={:016x} events={} simulated_ms={} committed={} elections={} faults={} snapshots={} configurations={} "
+      "hash={:016x} events={} simulated_ms={} committed={} elections={} faults={} snapshots={} lost={} "
+      "configurations={} "
       "answered={} unknown={} refused={} "
       "retries={} operations={} hashes_compared={}{}",
-      r.hash, r.events, r.simulated_ms, r.committed, r.elections, r.faults, r.snapshots, r.configurations,
+      r.hash, r.events, r.simulated_ms, r.committed, r.elections, r.faults, r.snapshots, r.lost, r.configurations,
       r.clients.answered, r.clients.unknown, r.clients.refused, r.clients.retries, r.operations, r.hashes_compared,
       r.is_undecided ? " undecided" : "");
 }

@@ -27,6 +27,7 @@ struct SimResult {
   std::uint64_t elections = 0;
   std::uint64_t faults = 0;
   std::uint64_t snapshots = 0;
+  std::uint64_t lost = 0;            // members whose log was refused after bit rot
   std::uint64_t configurations = 0;  // committed
   std::uint64_t hashes_compared = 0;
   std::uint64_t operations = 0;  // in the history
@@ -51,7 +52,8 @@ class SimCluster {
   void check_history(SimResult& result);
   void check_final_content() const;
   [[nodiscard]] bool is_converged() const;
-  // Positions of the members that the leader's configuration names; none while there is no leader.
+  // Positions of the members that the leader's configuration names, but for who lost its disk; none while there is no
+  // leader.
   [[nodiscard]] std::vector<std::size_t> current_members() const;
   // Runs until `done` or throws a liveness failure that says what was awaited.
   void run_until(base::Duration limit, const std::function<bool()>& done, std::string_view awaited);

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "sim/failure.hpp"
+#include "sim/quorum_overlap.hpp"
 
 namespace whitewater::sim {
 namespace {
@@ -28,6 +30,16 @@ std::string difference(const log::RecoveredLog& log, const core::HardState& hard
 bool is_hash_point(core::Index applied) {
   constexpr std::uint64_t points_per_doubling = 16;
   return applied.value % std::bit_floor(std::max<std::uint64_t>(4, applied.value / points_per_doubling)) == 0;
+}
+
+core::NodeId id_of(std::size_t member) { return core::NodeId(member + 1); }
+
+// In force at the end of the log (thesis §4.1); nothing before the first.
+std::optional<core::Configuration> last_configuration(const std::vector<core::Entry>& log) {
+  const auto found = std::find_if(
+      log.rbegin(), log.rend(), [](const core::Entry& entry) { return entry.type == core::EntryType::configuration; });
+  if (found == log.rend()) return std::nullopt;
+  return *core::decode_configuration(found->payload.view());
 }
 
 }  // namespace
@@ -79,15 +91,78 @@ void ClusterChecker::on_persist(std::size_t member, const core::Persist& persist
             [&] { return fmt::format("member {} overwrites its committed entry {}", member + 1, first.value); });
     note_change(shadow, token, Truncation{first});
   }
-  for (const core::Entry& entry : entries) note_change(shadow, token, entry);
+  for (const core::Entry& entry : entries) {
+    if (entry.type == core::EntryType::configuration) {
+      check_configuration(member, entry);
+      shadow.has_new_configuration = true;
+    }
+    note_change(shadow, token, entry);
+  }
+}
+
+void ClusterChecker::check_configuration(std::size_t member, const core::Entry& entry) const {
+  const auto next = core::decode_configuration(entry.payload.view());
+  require(next.has_value(), [&] {
+    return fmt::format("member {} appends the configuration {} that does not decode", member + 1, entry.index.value);
+  });
+  const auto current = last_configuration(shadows_[member].appended.entries);
+  if (!current) return;
+  const auto split = find_split(*current, *next);
+  require(!split, [&] {
+    std::string ids;
+    for (const core::NodeId id : *split) ids += " " + std::to_string(id.value);
+    return fmt::format(
+        "member {} appends at {} a configuration that can decide without the one before: members{} decide in {} and "
+        "all others in {}",
+        member + 1, entry.index.value, ids, core::describe(*current), core::describe(*next));
+  });
+}
+
+// Successive quorums overlap, those further apart need not (thesis §4.1).
+void ClusterChecker::check_uncommitted_changes(std::size_t member) {
+  Shadow& shadow = shadows_[member];
+  if (!std::exchange(shadow.has_new_configuration, false)) return;
+  const auto& log = shadow.appended.entries;
+  std::uint64_t changes = 0;
+  for (std::size_t i = committed_.size(); i < log.size(); ++i) {
+    changes += log[i].type == core::EntryType::configuration ? 1 : 0;
+  }
+  require(changes <= 1, [&] {
+    return fmt::format("member {} has {} configurations in its log past the last committed entry {}", member + 1,
+                       changes, committed_.size());
+  });
 }
 
 void ClusterChecker::on_durable(std::size_t member, std::uint64_t token) {
   Shadow& shadow = shadows_[member];
   while (!shadow.pending.empty() && shadow.pending.front().token <= token) {
-    shadow.durable.apply(shadow.pending.front().change);
+    const Change& change = shadow.pending.front().change;
+    if (const auto* state = std::get_if<core::HardState>(&change)) note_vote(member, *state);
+    shadow.durable.apply(change);
     shadow.pending.pop_front();
   }
+}
+
+void ClusterChecker::note_vote(std::size_t member, const core::HardState& state) {
+  if (state.vote.is_zero()) return;
+  const auto [vote, is_new] = votes_[state.term].try_emplace(id_of(member), state.vote);
+  require(vote->second == state.vote, [&] {
+    return fmt::format("member {} votes in term {} for {} and for {}", member + 1, state.term.value, vote->second.value,
+                       state.vote.value);
+  });
+}
+
+void ClusterChecker::check_entry_read(std::size_t member, const core::Entry& entry, core::Index applied) const {
+  const auto& log = shadows_[member].appended.entries;
+  const std::size_t position = entry.index.value - 1;
+  require(position < log.size() && entry == log[position], [&] {
+    return fmt::format("member {} reads {} from its disk, which is not what it wrote there", member + 1,
+                       core::describe(entry));
+  });
+  require(entry.index > applied || (position < committed_.size() && entry == committed_[position]), [&] {
+    return fmt::format("member {} reads {} from its disk, has applied up to {}, and something else was committed there",
+                       member + 1, core::describe(entry), applied.value);
+  });
 }
 
 void ClusterChecker::on_start(std::size_t member, const log::RecoveredLog& recovered, core::Index store_applied,
@@ -113,6 +188,7 @@ void ClusterChecker::on_start(std::size_t member, const log::RecoveredLog& recov
     return fmt::format("member {} restarts with a store at {} past its log's end {} (S12)", member + 1,
                        store_applied.value, recovered.last_index.value);
   });
+  note_vote(member, state.hard_state);
   shadow.appended = state;
   shadow.durable = std::move(state);
   shadow.pending.clear();
@@ -133,6 +209,7 @@ void ClusterChecker::on_step(std::size_t member, std::uint64_t incarnation, cons
   shadow.last_step = now;
   check_leader(member, incarnation, node);
   check_committed(member, node);
+  check_uncommitted_changes(member);
   check_store(member, replica, should_hash);
 }
 
@@ -145,6 +222,31 @@ void ClusterChecker::check_leader(std::size_t member, std::uint64_t incarnation,
                        node.term().value, leader->second.member + 1, leader->second.incarnation, member + 1,
                        incarnation);
   });
+  if (is_new) check_elected(member, node.term());
+}
+
+// Chosen by a quorum of the configuration that its log ends with, and complete (thesis figure 3.2: leader
+// completeness): so whatever a quorum decided before, in this or an earlier configuration, is known to it.
+void ClusterChecker::check_elected(std::size_t member, core::Term term) const {
+  const auto& log = shadows_[member].appended.entries;
+  const auto configuration = last_configuration(log);
+  const auto votes = votes_.find(term);
+  const auto has_voted = [&](core::NodeId id) {
+    if (votes == votes_.end()) return false;
+    const auto vote = votes->second.find(id);
+    return vote != votes->second.end() && vote->second == id_of(member);
+  };
+  require(configuration && can_decide(*configuration, has_voted), [&] {
+    return fmt::format("member {} leads term {} without the durable votes of a quorum of {}", member + 1, term.value,
+                       configuration ? core::describe(*configuration) : "nobody");
+  });
+  for (std::size_t i = 0; i < committed_.size(); ++i) {
+    if (committed_in_[i] >= term) continue;
+    require(i < log.size() && log[i] == committed_[i], [&] {
+      return fmt::format("member {} leads term {} without {}, committed in term {}", member + 1, term.value,
+                         core::describe(committed_[i]), committed_in_[i].value);
+    });
+  }
 }
 
 void ClusterChecker::check_committed(std::size_t member, const core::Node& node) {
@@ -158,6 +260,7 @@ void ClusterChecker::check_committed(std::size_t member, const core::Node& node)
       check_majority_holds(entry, member);
       hash_.mix_all(entry.term.value, entry.index.value, entry.request.sequence);
       committed_.push_back(entry);
+      committed_in_.push_back(node.term());
       if (entry.type == core::EntryType::configuration) {
         configuration_ = *core::decode_configuration(entry.payload.view());
       }
@@ -178,11 +281,11 @@ void ClusterChecker::check_majority_holds(const core::Entry& entry, std::size_t 
     const auto& entries = shadows_[id.value - 1].durable.entries;
     return entries.size() >= entry.index.value && entries[entry.index.value - 1] == entry;
   };
-  bool is_held = core::is_quorum(configuration_, holds);
+  bool is_held = can_decide(configuration_, holds);
   const auto& log = shadows_[member].appended.entries;
   for (std::size_t i = entry.index.value - 1; !is_held && i < log.size(); ++i) {
     if (log[i].type != core::EntryType::configuration) continue;
-    is_held = core::is_quorum(*core::decode_configuration(log[i].payload.view()), holds);
+    is_held = can_decide(*core::decode_configuration(log[i].payload.view()), holds);
   }
   require(is_held, [&] {
     return fmt::format("member {} commits {} which no majority holds durably", member + 1, core::describe(entry));

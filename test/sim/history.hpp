@@ -18,6 +18,10 @@ struct ClientRecord {
   std::optional<kv::Revision> revision;
   // Of an answered get that found the key: when the key was last changed.
   std::optional<kv::Revision> mod_revision;
+  // A get of the past: the revision that it asked for, not newer than one its client had seen. It is no read of the
+  // register, so only the revision check judges it.
+  std::optional<kv::Revision> asked;
+  bool is_compacted = false;  // the answer: no longer there
 };
 
 using History = std::vector<ClientRecord>;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "sim/bit_rot.hpp"
 #include "sim/failure.hpp"
 
 namespace whitewater::sim {
@@ -46,7 +47,7 @@ const replica::Replica& SimMember::replica() const {
 }
 
 std::string SimMember::describe() const {
-  if (!is_up()) return "down";
+  if (!is_up()) return is_lost_ ? "lost its disk" : "down";
   const replica::Replica& replica = *process_->replica;
   std::string text = fmt::format("{}\n    {} releasable={} store applied={} persisted={} durable={} waiting={}{}",
                                  replica.node().describe(), process_->planner.describe(), replica.releasable().value,
@@ -81,9 +82,13 @@ log::PlannerLimits SimMember::limits() const {
   return limits;
 }
 
-log::RecoveredLog SimMember::recover_log(core::Index keep_from) {
+log::RecoveryResult SimMember::try_recover_log(core::Index keep_from) {
   constexpr std::size_t keep_bytes_max = 1UL << 30;
-  auto result = log::recover(disk_, {id_of(position_), cluster_id, keep_from, keep_bytes_max});
+  return log::recover(disk_, {id_of(position_), cluster_id, keep_from, keep_bytes_max});
+}
+
+log::RecoveredLog SimMember::recover_log(core::Index keep_from) {
+  auto result = try_recover_log(keep_from);
   if (const auto* refusal = std::get_if<log::RecoveryRefusal>(&result)) {
     throw Failure(ExitClass::correctness,
                   fmt::format("member {} refuses its own log: {}", position_ + 1, log::describe(*refusal)));
@@ -157,25 +162,51 @@ core::Configuration SimMember::configuration_of(const kv::Store& store) const {
   return std::move(*configuration);
 }
 
+bool SimMember::rot_disk() {
+  WW_ASSERT(!is_up());
+  const auto damage = rot(disk_, recover_log(core::Index(1)), rng_);
+  if (!damage) return false;
+  is_rotten_ = true;
+  trace([&] { return "has bit rot: " + *damage; });
+  world_.hash.mix_all(position_, 0xb17);
+  return true;
+}
+
 void SimMember::start() {
   WW_ASSERT(!is_up());
+  WW_ASSERT(!is_lost_);
   ++incarnation_;
   auto backend = std::make_unique<kv::MemoryBackend>(store_disk_);
-  kv::MemoryBackend* const backend_pointer = backend.get();
+  kv::MemoryBackend& backend_in_store = *backend;
   auto store = std::make_unique<kv::Store>(std::move(backend));
+  if (is_rotten_) {
+    const auto result = try_recover_log(core::Index(1));
+    if (const auto* refusal = std::get_if<log::RecoveryRefusal>(&result)) {
+      trace([&] { return "stays down: " + log::describe(*refusal); });
+      world_.hash.mix_all(position_, 0x105e);
+      is_lost_ = true;
+      return;
+    }
+  }
   log::RecoveredLog recovered = recover_log(store->applied_index().next());
   const bool is_behind_snapshot = is_log_behind_snapshot(recovered, *store);
   world_.checker.on_start(position_, recovered, store->applied_index(), is_behind_snapshot);
+  // The whole disk, for the checker: a start itself looks only at what the store lacks.
+  const core::Index relied_on = is_behind_snapshot ? core::Index(0) : store->applied_index();
+  world_.checker.on_entries_read(position_, recover_log(core::Index(1)).entries, relied_on);
   if (is_behind_snapshot) {
     begin_log_behind_snapshot(recovered);
     ++incarnation_;  // the log has written under the first one
   }
   trace([&] { return fmt::format("starts run {}: {}", incarnation_, log::describe(recovered)); });
   world_.hash.mix_all(position_, incarnation_, recovered.last_index.value);
+  run(std::move(store), backend_in_store, std::move(recovered));
+}
 
+void SimMember::run(std::unique_ptr<kv::Store> store, kv::MemoryBackend& backend, log::RecoveredLog recovered) {
   process_ =
       std::make_unique<Process>(identity(), base::Incarnation(incarnation_), limits(), recovered, disk_.slot_count());
-  process_->backend = backend_pointer;
+  process_->backend = &backend;
   const SimOptions& o = world_.options;
   replica::ReplicaOptions options;
   options.node.id = id_of(position_);
@@ -235,6 +266,11 @@ void SimMember::pause(base::Duration duration) {
     for (auto& input : inputs) input();
     request_step();
   });
+}
+
+void SimMember::jump_clock(base::Duration distance) {
+  trace([&] { return fmt::format("has a clock that jumps by {} us", distance.count() / 1000); });
+  clock_offset_ += distance;
 }
 
 void SimMember::heal() {
@@ -340,7 +376,7 @@ void SimMember::receive(core::Message message) {
   if (!is_up()) return;
   trace([&] { return "receives " + core::describe(message); });
   world_.hash.mix_all(position_, message.body.index(), message.from.value, message.term.value);
-  give([this, message = std::move(message)] { process_->replica->on_message(local_now(), message); });
+  give([this, message = std::move(message)] { process_->replica->on_message(look_at_clock(), message); });
 }
 
 void SimMember::on_peer_connected(std::size_t peer) {
@@ -349,13 +385,13 @@ void SimMember::on_peer_connected(std::size_t peer) {
 
 void SimMember::transfer_leadership() {
   give([this] {
-    if (process_->replica->is_leader()) (void)process_->replica->transfer_leadership(local_now());
+    if (process_->replica->is_leader()) (void)process_->replica->transfer_leadership(look_at_clock());
   });
 }
 
 void SimMember::change_members(core::ConfigurationChange change) {
   give([this, change = std::move(change)] {
-    const auto ticket = process_->replica->on_propose_change(local_now(), change);
+    const auto ticket = process_->replica->on_propose_change(look_at_clock(), change);
     if (ticket) process_->writes.emplace(*ticket, [](WriteAnswer) {});
   });
 }
@@ -365,7 +401,7 @@ void SimMember::snapshot_started(std::size_t peer, core::Index index) {
 }
 
 void SimMember::snapshot_sent(std::size_t peer, core::Index index) {
-  give([this, peer, index] { process_->replica->on_snapshot_sent(local_now(), id_of(peer), index); });
+  give([this, peer, index] { process_->replica->on_snapshot_sent(look_at_clock(), id_of(peer), index); });
 }
 
 void SimMember::install_snapshot(core::SnapshotPoint point, std::unique_ptr<kv::Store> store,
@@ -377,14 +413,15 @@ void SimMember::install_snapshot(core::SnapshotPoint point, std::unique_ptr<kv::
   installed_ = core::TermRun{point.index, point.term};
   world_.checker.on_snapshot_installed(position_, *installed_);
   process_->backend = nullptr;
-  (void)process_->replica->install_snapshot(local_now(), std::move(point), std::move(store));
+  (void)process_->replica->install_snapshot(look_at_clock(), std::move(point), std::move(store));
   request_step();
 }
 
 bool SimMember::propose(base::SharedBytes command, std::function<void(WriteAnswer)> done) {
   if (!is_up()) return false;
   give([this, command = std::move(command), done = std::move(done)] {
-    const auto ticket = process_->replica->on_propose(local_now(), local_now(), command);
+    const base::Instant now = look_at_clock();
+    const auto ticket = process_->replica->on_propose(now, now, command);
     if (ticket) {
       process_->writes.emplace(*ticket, done);
     } else {
@@ -397,7 +434,7 @@ bool SimMember::propose(base::SharedBytes command, std::function<void(WriteAnswe
 bool SimMember::read(std::function<void(ReadAnswer)> done) {
   if (!is_up()) return false;
   give([this, done = std::move(done)] {
-    const auto ticket = process_->replica->on_read(local_now());
+    const auto ticket = process_->replica->on_read(look_at_clock());
     if (ticket) {
       process_->reads.emplace(*ticket, done);
     } else {
@@ -407,11 +444,18 @@ bool SimMember::read(std::function<void(ReadAnswer)> done) {
   return true;
 }
 
-void SimMember::tick() {
+// As server::Member does it.
+base::Instant SimMember::look_at_clock() {
   const base::Instant now = local_now();
-  if (now - last_tick_ > base::milliseconds(world_.options.election_timeout_ms) / 2) process_->replica->on_stall(now);
+  if (now - last_tick_ <= base::milliseconds(world_.options.election_timeout_ms) / 2) return now;
   last_tick_ = now;
-  process_->replica->on_tick(now);
+  process_->replica->on_stall(now);
+  return now;
+}
+
+void SimMember::tick() {
+  last_tick_ = look_at_clock();
+  process_->replica->on_tick(last_tick_);
   give_after(base::microseconds(world_.options.tick_us), [this] { tick(); });
 }
 

@@ -48,11 +48,16 @@ class SimMember {
   void found(const core::Configuration& configuration);
   // Instead: a member with an empty disk that will be added.
   void join_later() { WW_ASSERT(incarnation_ == 0); }
+  // Leaves it down when the log is refused after bit rot.
   void start();
   // Unsynced writes land not at all, torn or whole; what the store has not flushed is gone.
   void crash();
   // Does nothing for that long, then everything that came meanwhile at once. Its disk goes on.
   void pause(base::Duration duration);
+  // Its clock is ahead by more from now on, and no time has passed for anybody else.
+  void jump_clock(base::Duration distance);
+  // While down: something of the log decays that recovery promises to notice. False: there is nothing of the kind yet.
+  bool rot_disk();
   void slow_disk_down(base::Duration duration) { disk_slow_until_ = world_.scheduler.now() + duration; }
   // Faults of its own end: pauses, slow disk, refused growth.
   void heal();
@@ -72,6 +77,8 @@ class SimMember {
 
   [[nodiscard]] bool is_paused() const { return is_paused_; }
   [[nodiscard]] bool is_up() const { return process_ != nullptr; }
+  // Its log was refused after bit rot. It never starts again, as if the disk were gone.
+  [[nodiscard]] bool is_lost() const { return is_lost_; }
   [[nodiscard]] const replica::Replica& replica() const;
   [[nodiscard]] std::uint64_t incarnation() const { return incarnation_; }
   [[nodiscard]] std::string describe() const;
@@ -80,6 +87,8 @@ class SimMember {
   struct Process;
 
   [[nodiscard]] base::Instant local_now() const;
+  // The time for what is handed to the replica.
+  [[nodiscard]] base::Instant look_at_clock();
   // Runs `input` in the present run of the process, now or when its pause ends, and performs what follows from it.
   void give(std::function<void()> input);
   // The same after a while, unless this run has ended by then.
@@ -100,7 +109,9 @@ class SimMember {
   [[nodiscard]] log::LogIdentity identity() const;
   [[nodiscard]] log::PlannerLimits limits() const;
   [[nodiscard]] core::Configuration configuration_of(const kv::Store& store) const;
+  [[nodiscard]] log::RecoveryResult try_recover_log(core::Index keep_from);
   [[nodiscard]] log::RecoveredLog recover_log(core::Index keep_from);
+  void run(std::unique_ptr<kv::Store> store, kv::MemoryBackend& backend, log::RecoveredLog recovered);
   // Starts with the log's beginning behind a snapshot, when a crash came between the two.
   [[nodiscard]] bool is_log_behind_snapshot(const log::RecoveredLog& recovered, const kv::Store& store) const;
   void begin_log_behind_snapshot(log::RecoveredLog& recovered);
@@ -121,6 +132,8 @@ class SimMember {
   std::optional<core::TermRun> installed_;  // where the snapshot ended that the store's disk was made of
   core::Configuration founding_configuration_;
   std::uint64_t incarnation_ = 0;
+  bool is_rotten_ = false;
+  bool is_lost_ = false;
 
   std::unique_ptr<Process> process_;
   bool is_paused_ = false;

@@ -44,7 +44,7 @@ void SimMember::on_write_done(std::uint64_t op_id) {
   trace([&] { return fmt::format("has {} durable", process_->durable_token); });
   world_.hash.mix_all(position_, process_->durable_token);
   world_.checker.on_durable(position_, process_->durable_token);
-  process_->replica->on_persisted(local_now(), process_->durable_token);
+  process_->replica->on_persisted(look_at_clock(), process_->durable_token);
 }
 
 void SimMember::grow(log::Slot slot) {
@@ -67,7 +67,7 @@ void SimMember::grow(log::Slot slot) {
 
 void SimMember::serve_log_read(const core::LogRead& read) {
   give_after(base::microseconds(rng_.in_range(50, 500)), [this, read] {
-    process_->replica->on_log_read(local_now(), read.peer, read_log(read.first, read.bytes_max));
+    process_->replica->on_log_read(look_at_clock(), read.peer, read_log(read.first, read.bytes_max));
   });
 }
 
@@ -90,6 +90,7 @@ std::vector<core::Entry> SimMember::read_log(core::Index first, std::size_t byte
       entries.push_back(std::move(entry));
     }
   }
+  world_.checker.on_entries_read(position_, entries, process_->replica->store().applied_index());
   return entries;
 }
 

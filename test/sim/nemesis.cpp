@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace whitewater::sim {
 namespace {
 
@@ -20,6 +22,7 @@ void Nemesis::start() {
   repeat(o.partition_interval_ms, &Nemesis::partition);
   repeat(o.pause_interval_ms, &Nemesis::pause_one);
   repeat(o.slow_disk_interval_ms, &Nemesis::slow_one_disk);
+  repeat(o.clock_jump_interval_ms, &Nemesis::jump_clocks);
   repeat(o.disconnect_interval_ms, &Nemesis::disconnect_two);
   repeat(o.transfer_interval_ms, &Nemesis::transfer);
   repeat(o.change_interval_ms, &Nemesis::change_members);
@@ -47,13 +50,28 @@ std::optional<std::size_t> Nemesis::leader() const {
 void Nemesis::crash(std::size_t member) {
   if (!members_[member]->is_up()) return;
   members_[member]->crash();
+  maybe_rot(member);
   restart_later(member);
+}
+
+// One disk a run, and only where the loss of its member leaves a quorum: of three or more that stay what they are.
+void Nemesis::maybe_rot(std::size_t member) {
+  const SimOptions& o = world_.options;
+  const bool leaves_quorum = o.members >= 3 && o.change_interval_ms == 0;
+  if (is_healed_ || has_rotted_ || !leaves_quorum || !rng_.chance(o.rot_crash_percent, 100)) return;
+  has_rotted_ = members_[member]->rot_disk();
+  faults_ += has_rotted_ ? 1 : 0;
+}
+
+std::uint64_t Nemesis::lost() const {
+  return static_cast<std::uint64_t>(
+      std::count_if(members_.begin(), members_.end(), [](const auto& member) { return member->is_lost(); }));
 }
 
 void Nemesis::restart_later(std::size_t member) {
   const base::Duration delay = base::microseconds(rng_.in_range(1, world_.options.restart_ms_max * 1000));
   world_.scheduler.after(delay, [this, member] {
-    if (members_[member]->is_up()) return;
+    if (members_[member]->is_up() || members_[member]->is_lost()) return;
     members_[member]->start();
     connect(member);
   });
@@ -109,6 +127,18 @@ void Nemesis::slow_one_disk() {
   members_[draw_member()]->slow_disk_down(base::microseconds(rng_.in_range(1, world_.options.slow_disk_ms_max * 1000)));
 }
 
+// Of any of the members at once, as when they share a host. Each by enough to be noticed: less than half an election
+// time-out is for leases a clock that drifts too far, which they do not promise to survive.
+void Nemesis::jump_clocks() {
+  const SimOptions& o = world_.options;
+  const std::uint64_t least_us = o.election_timeout_ms * 1000 / 2 + 1;
+  const std::uint64_t set = rng_.in_range(1, (1ULL << members_.size()) - 1);
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if ((set >> i & 1) == 0) continue;
+    members_[i]->jump_clock(base::microseconds(rng_.in_range(least_us, least_us + o.clock_jump_ms_max * 1000)));
+  }
+}
+
 void Nemesis::disconnect_two() {
   const std::size_t a = draw_member();
   const std::size_t b = draw_member();
@@ -148,7 +178,7 @@ void Nemesis::heal() {
   world_.network.heal();
   for (std::size_t i = 0; i < members_.size(); ++i) {
     members_[i]->heal();
-    if (members_[i]->is_up()) continue;
+    if (members_[i]->is_up() || members_[i]->is_lost()) continue;
     members_[i]->start();
     connect(i);
   }

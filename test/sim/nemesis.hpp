@@ -21,15 +21,19 @@ class Nemesis {
   // All members at once, as a power cut does; each comes back on its own time.
   void crash_all();
   [[nodiscard]] std::uint64_t faults() const { return faults_; }
+  // Members that lost their disk.
+  [[nodiscard]] std::uint64_t lost() const;
 
  private:
   void repeat(std::uint64_t interval_ms, void (Nemesis::*fault)());
   void crash_one();
   void crash_leader();
   void restart_later(std::size_t member);
+  void maybe_rot(std::size_t member);
   void partition();
   void pause_one();
   void slow_one_disk();
+  void jump_clocks();
   void disconnect_two();
   void transfer();
   void change_members();
@@ -42,6 +46,7 @@ class Nemesis {
   std::vector<std::unique_ptr<SimMember>>& members_;
   base::Rng rng_;
   bool is_healed_ = false;
+  bool has_rotted_ = false;
   std::uint64_t faults_ = 0;
 };
 

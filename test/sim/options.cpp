@@ -56,6 +56,7 @@ void for_each_option(Options& o, Visit&& visit) {
   WW_OPTION(crash_leader_interval_ms);
   WW_OPTION(crash_all_interval_ms);
   WW_OPTION(crash_voting_percent);
+  WW_OPTION(rot_crash_percent);
   WW_OPTION(restart_ms_max);
   WW_OPTION(partition_interval_ms);
   WW_OPTION(one_way_percent);
@@ -64,6 +65,8 @@ void for_each_option(Options& o, Visit&& visit) {
   WW_OPTION(pause_ms_max);
   WW_OPTION(slow_disk_interval_ms);
   WW_OPTION(slow_disk_ms_max);
+  WW_OPTION(clock_jump_interval_ms);
+  WW_OPTION(clock_jump_ms_max);
   WW_OPTION(disconnect_interval_ms);
   WW_OPTION(transfer_interval_ms);
   WW_OPTION(change_interval_ms);
@@ -74,6 +77,7 @@ void for_each_option(Options& o, Visit&& visit) {
   WW_OPTION(client_timeout_ms);
   WW_OPTION(value_bytes_max);
   WW_OPTION(get_weight);
+  WW_OPTION(past_get_percent);
   WW_OPTION(put_weight);
   WW_OPTION(remove_weight);
   WW_OPTION(cas_weight);
@@ -180,6 +184,14 @@ void draw_clients(base::Rng& rng, SimOptions& o) {
   o.compact_weight = rng.in_range(0, 2);
 }
 
+// Drawn last, so that the knobs above are what they were for each seed.
+void draw_later_additions(base::Rng& rng, SimOptions& o) {
+  o.past_get_percent = maybe(rng, 50, 5, 50);
+  o.rot_crash_percent = maybe(rng, 15, 10, 100);
+  o.clock_jump_interval_ms = maybe(rng, 25, 50, 1500);
+  o.clock_jump_ms_max = one_of(rng, {1, 200, 5000});
+}
+
 }  // namespace
 
 SimOptions draw_options(std::uint64_t seed, std::uint64_t members) {
@@ -195,6 +207,7 @@ SimOptions draw_options(std::uint64_t seed, std::uint64_t members) {
   draw_faults(rng, o);
   draw_clients(rng, o);
   draw_membership(rng, o);
+  draw_later_additions(rng, o);
   return o;
 }
 
@@ -204,6 +217,17 @@ std::string describe(const SimOptions& options) {
     fmt::format_to(std::back_inserter(text), "{}{}={}", text.empty() ? "" : " ", name, value);
   });
   return text;
+}
+
+std::vector<std::string> differences(const SimOptions& from, const SimOptions& to) {
+  std::vector<std::uint64_t> values;
+  for_each_option(from, [&](std::string_view, std::uint64_t value) { values.push_back(value); });
+  std::vector<std::string> assignments;
+  std::size_t position = 0;
+  for_each_option(to, [&](std::string_view name, std::uint64_t value) {
+    if (value != values[position++]) assignments.push_back(fmt::format("{}={}", name, value));
+  });
+  return assignments;
 }
 
 base::Result<void> set_option(SimOptions& options, std::string_view assignment) {

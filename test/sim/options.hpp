@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.hpp"
 
@@ -67,6 +68,8 @@ struct SimOptions {
   std::uint64_t crash_all_interval_ms = 0;
   std::uint64_t crash_voting_percent =
       0;  // of the writes of a term or vote, a crash follows before or soon after the end
+  // Of the crashes, until one has left bits that rotted: a member that refuses its log is gone for good.
+  std::uint64_t rot_crash_percent = 0;
   std::uint64_t restart_ms_max = 300;
   std::uint64_t partition_interval_ms = 0;
   std::uint64_t one_way_percent = 0;  // of the partitions
@@ -75,6 +78,8 @@ struct SimOptions {
   std::uint64_t pause_ms_max = 500;
   std::uint64_t slow_disk_interval_ms = 0;
   std::uint64_t slow_disk_ms_max = 1000;
+  std::uint64_t clock_jump_interval_ms = 0;
+  std::uint64_t clock_jump_ms_max = 1000;  // forward, beyond half an election time-out
   std::uint64_t disconnect_interval_ms = 0;
   std::uint64_t transfer_interval_ms = 0;
   std::uint64_t change_interval_ms = 0;      // of the members
@@ -87,6 +92,7 @@ struct SimOptions {
   std::uint64_t client_timeout_ms = 1500;
   std::uint64_t value_bytes_max = 64;
   std::uint64_t get_weight = 40;
+  std::uint64_t past_get_percent = 10;  // of the gets ask for an older revision
   std::uint64_t put_weight = 40;
   std::uint64_t remove_weight = 8;
   std::uint64_t cas_weight = 10;
@@ -99,6 +105,8 @@ struct SimOptions {
 [[nodiscard]] SimOptions draw_options(std::uint64_t seed, std::uint64_t members = 0);
 // "name=value" for every knob, in the order of the struct.
 [[nodiscard]] std::string describe(const SimOptions& options);
+// "name=value" for every knob in which `to` differs.
+[[nodiscard]] std::vector<std::string> differences(const SimOptions& from, const SimOptions& to);
 // "name=value": not_found for a name that does not exist, malformed for what is no number.
 [[nodiscard]] base::Result<void> set_option(SimOptions& options, std::string_view assignment);
 

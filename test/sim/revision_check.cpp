@@ -44,6 +44,7 @@ class Replay {
     return after == found->second.begin() ? nullptr : &*std::prev(after);
   }
   [[nodiscard]] kv::Revision revision() const { return revision_; }
+  [[nodiscard]] kv::Revision compacted() const { return compacted_; }
   [[nodiscard]] const std::map<std::string, std::vector<KeyChange>>& changes() const { return changes_; }
 
  private:
@@ -56,7 +57,9 @@ class Replay {
   void run(const kv::DeleteRangeRequest& request) {
     if (at(request.key, revision_) != absent) change(request.key, absent);
   }
-  void run(const kv::CompactionRequest&) {}
+  void run(const kv::CompactionRequest& request) {
+    if (request.revision <= revision_) compacted_ = std::max(compacted_, request.revision);
+  }
   // The clients' transactions compare the value of one key (or its absence) and put that key.
   void run(const kv::TxnRequest& request) {
     const kv::Compare& compare = request.compare.at(0);
@@ -68,6 +71,7 @@ class Replay {
   }
 
   kv::Revision revision_ = 1;
+  kv::Revision compacted_ = 0;
   std::map<std::string, std::vector<KeyChange>> changes_;
   std::set<Value> written_;
 };
@@ -75,11 +79,12 @@ class Replay {
 void check_answer(const Replay& replay, const ClientRecord& record) {
   const Operation& op = record.operation;
   const std::string key = key_name(op.key);
-  const kv::Revision revision = *record.revision;
+  const kv::Revision revision = record.asked.value_or(*record.revision);
   const auto fail = [&](std::string_view why) {
     throw Failure(ExitClass::correctness, fmt::format("{} at revision {}: {}", describe(op), revision, why));
   };
-  if (revision > replay.revision()) fail("the committed log never gets that far");
+  if (*record.revision > replay.revision()) fail("the committed log never gets that far");
+  if (revision > *record.revision) fail("it comes from a store that has not got that far");
   const KeyChange* change = replay.change_at(key, revision);
   const Value value = change == nullptr ? absent : change->value;
   const bool wrote = op.kind == OpKind::put || (op.kind != OpKind::get && op.succeeded.value_or(false));
@@ -147,6 +152,10 @@ void check_revisions(const std::vector<core::Entry>& committed, const History& h
   const Replay replay(committed);
   for (const ClientRecord& record : history) {
     if (record.operation.completed && record.revision) check_answer(replay, record);
+    require(!record.is_compacted || *record.asked < replay.compacted(), [&] {
+      return fmt::format("{} at revision {} is said to be compacted, and compaction got only to {}",
+                         describe(record.operation), *record.asked, replay.compacted());
+    });
   }
   check_real_time(history);
 }

@@ -19,6 +19,11 @@ class Log {
     request.value = value_text(value, 20);
     add(request);
   }
+  void compact(kv::Revision revision) {
+    kv::CompactionRequest request;
+    request.revision = revision;
+    add(request);
+  }
   void remove(std::uint32_t key) {
     kv::DeleteRangeRequest request;
     request.key = key_name(key);
@@ -93,6 +98,35 @@ TEST_CASE("a read of another value than that of its revision is found") {
   ClientRecord wrong_revision = get(1, 2, 1, 12, 3);
   wrong_revision.mod_revision = 2;
   CHECK_THROWS_AS(check_revisions(log.entries, {wrong_revision}), Failure);
+}
+
+TEST_CASE("a read of the past must see the content as it was, in a store that has got that far") {
+  const Log log = sample_log();
+  ClientRecord past = get(1, 2, 1, 12, 5);
+  past.asked = 3;
+  past.mod_revision = 3;
+  CHECK_NOTHROW(check_revisions(log.entries, {past}));
+  past.asked = 4;
+  CHECK_THROWS_AS(check_revisions(log.entries, {past}), Failure);
+  past.asked = 3;
+  past.revision = 2;
+  CHECK_THROWS_AS(check_revisions(log.entries, {past}), Failure);
+}
+
+TEST_CASE("only what was compacted may be refused as compacted") {
+  Log log = sample_log();
+  ClientRecord past = get(1, 2, 1, absent, 5);
+  past.asked = 2;
+  past.is_compacted = true;
+  past.revision.reset();
+  past.operation.observed.reset();
+  CHECK_THROWS_AS(check_revisions(log.entries, {past}), Failure);
+  log.compact(9);  // of the future: refused
+  CHECK_THROWS_AS(check_revisions(log.entries, {past}), Failure);
+  log.compact(3);
+  CHECK_NOTHROW(check_revisions(log.entries, {past}));
+  past.asked = 3;
+  CHECK_THROWS_AS(check_revisions(log.entries, {past}), Failure);
 }
 
 TEST_CASE("a remove that says the wrong thing is found") {
