@@ -129,8 +129,9 @@ class Dns:
     def serve(self, srv, addresses=None, extra=()):
         """srv: ordinals in the SRV answer. addresses: {ordinal: address} of the A records, by default those of the SRV."""
         addresses = {i: self.address_of(i) for i in srv} if addresses is None else addresses
+        # As root it keeps user and group: a change of either would end its tie to this process, and it would outlive a killed run.
         lines = [f"port={self.port}", f"listen-address={self.address}", "bind-interfaces", "no-resolv", "no-hosts", "no-poll",
-                 "local=/cluster.local/", "local-ttl=1", *(["user=root"] if os.getuid() == 0 else [])]
+                 "local=/cluster.local/", "local-ttl=1", *(["user=root", "group=root"] if os.getuid() == 0 else [])]
         lines += [f"srv-host=_raft._tcp.{ZONE},{member_name(i)}.{ZONE},{RAFT_PORT},0,{100 // max(1, len(srv))}" for i in srv]
         lines += [f"host-record={member_name(i)}.{ZONE},{address}" for i, address in addresses.items()]
         lines += extra
