@@ -400,12 +400,16 @@ class Cluster:
     def other_leader(self, old, seconds=20, among=None):
         """As leader(), once it is another than `old`."""
         def probe():
-            try:
-                found = self.leader(1, among)
-            except Failure:
-                return None
+            found = self.leader_now(among)
             return found if found is not old else None
         return wait_for(f"a leader other than {old.name}", probe, seconds)
+
+    def leader_now(self, among=None):
+        """As leader(), None where there is none for a second."""
+        try:
+            return self.leader(1, among)
+        except Failure:
+            return None
 
     def by_id(self, member_id, among=None):
         for member in among or self.members:

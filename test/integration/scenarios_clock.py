@@ -102,7 +102,3 @@ def scenario_wall_clock_steps(context):
                 wait_for("the leader's wall clock has stepped", lambda s=step: abs(wall_clock_offset(leader) - s) < DAY_SECONDS / 2, 20)
         print(f"    {load.verify()}")
         print(f"    leader {'kept' if cluster.leader() is leader else 'changed'}, term {term} to {leader.status()['raftTerm']}")
-
-
-for scenario in (scenario_other_monotonic_clock, scenario_wall_clock_steps):
-    scenario.limit_seconds = 150

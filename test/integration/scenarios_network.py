@@ -89,7 +89,3 @@ def scenario_one_way_loss_around_the_leader(context):
 def leads(member):
     status = member.status()
     return status.get("leader") == status["header"]["member_id"]
-
-
-for scenario in (scenario_partial_partition, scenario_one_way_loss_to_one_follower, scenario_one_way_loss_around_the_leader):
-    scenario.limit_seconds = 150

@@ -46,6 +46,3 @@ def scenario_rolling_restart(context):
         context.figure("election time-out", f"{DEFAULTS['WHITEWATER_ELECTION_TIMEOUT_MS']} ms")
         context.figure("the machine's own longest pause", ms(writer.longest_pause[0]))
         print(f"    {load.verify()}")
-
-
-scenario_rolling_restart.limit_seconds = 150
