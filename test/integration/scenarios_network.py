@@ -47,6 +47,7 @@ def goes_on_while(context, what, ways_of):
                         changes = max(changes, max(term(leader), term(between)) - before)
                         time.sleep(0.2)
                     writer.wait_for_more("writes go on beside the failed link")
+                    wait_for(f"{cut.name}, which hears no leader, is not ready", lambda: not cut.is_ready(), 20)
                     ended = time.monotonic()
                 check(changes <= LEADER_CHANGES_MAX, f"{changes} terms in {ended - started:.0f} s of {what}")
                 check_rejoins(cluster, cut)
