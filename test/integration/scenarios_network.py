@@ -1,10 +1,12 @@
 """Networks that fail between some members and not between others, in network namespaces: packets vanish in the middle, so that no
 member is told. Clients reach every member all the time."""
+import random
 import time
 
 import netns
 from harness import DEFAULTS, FAST, check, wait_for
 from load import GapWriter, Load
+from scenarios_snapshot import SMALL_LOG, fill, installed
 
 # Long enough for a member without PreVote to have disturbed the others several times.
 CUT_SECONDS = 8
@@ -85,6 +87,28 @@ def scenario_one_way_loss_around_the_leader(context):
                     figure_of_gap(context, what, writer, started)
                 check_rejoins(cluster, leader, key=what)
         print(f"    {load.verify()}")
+
+
+def scenario_snapshot_lost_at_its_beginning(context):
+    """The network fails when a snapshot has been accepted and nothing of it has arrived: offered again, it begins again."""
+    with netns.cluster(context, environment={**SMALL_LOG, **DEFAULTS}) as (cluster, network):
+        cluster.start()
+        leader = cluster.leader()
+        away = next(member for member in cluster.members if member is not leader)
+        away.kill()
+        fill(cluster, leader, 40, random.Random(1))
+        start = len(away.process.lines())
+
+        def says(text):
+            check(away.is_running(), f"{away.name} ended: {away.last_lines()}")
+            return any(text in line for line in away.process.lines()[start:])
+        away.start()
+        # Said before the store is made into which the records go, which takes longer than to cut the way.
+        wait_for("a snapshot is accepted", lambda: says('"msg":"receiving'), 40, interval=0.0005)
+        with network.dropped((leader, away)):
+            wait_for("the transfer is given up", lambda: says("the transfer was interrupted"), 60)
+        check_rejoins(cluster, away)
+        check(installed(away) >= 1, f"{away.name} got no snapshot")
 
 
 def leads(member):
