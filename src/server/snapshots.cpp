@@ -18,8 +18,9 @@ constexpr base::Duration retire_interval = base::milliseconds(200);
 
 // The place after which a transfer goes on: a record's id. The trailer: how many records there are, and their checksum.
 std::string encode_position(kv::RecordId id) {
+  if (id == kv::RecordId{}) return {};  // nothing has arrived yet; no record has that name
   const auto name = kv::encode_name(id);
-  return id == kv::RecordId{} ? std::string() : std::string(name.data(), name.size());
+  return {name.data(), name.size()};
 }
 
 base::Result<kv::RecordId> decode_position(std::string_view bytes) {

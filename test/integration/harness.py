@@ -36,13 +36,24 @@ DNS_ADDRESS = f"{NET}.253"
 DNS_PORT = 5391
 SERVICE = "whitewater-headless"
 ZONE = f"{SERVICE}.default.svc.cluster.local"
+# etcd's and the guide's: for what must not be disturbed by an election that only a slow machine causes.
+DEFAULTS = {"WHITEWATER_ELECTION_TIMEOUT_MS": "1000", "WHITEWATER_HEARTBEAT_INTERVAL_MS": "100"}
 # Short, so that fifty elections fit into a test; the ratio to the heartbeat is that of the defaults.
 FAST = {"WHITEWATER_ELECTION_TIMEOUT_MS": "300", "WHITEWATER_HEARTBEAT_INTERVAL_MS": "30"}
+# Refusals that are given before anything is proposed.
+CERTAINLY_REFUSED = ("etcdserver: no leader", "etcdserver: not leader", "etcdserver: too many requests")
+# Answers of a member that an election, a full queue or a slow machine explains.
+PASSING = (429, 503, 504)
 PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Failure(AssertionError):
     """A check that did not hold, with what was seen."""
+
+
+class Skip(Exception):
+    """The machine does not allow what a scenario needs; the text says what is missing."""
 
 
 def check(condition, message):
@@ -62,18 +73,23 @@ def wait_for(what, probe, seconds, interval=0.02):
     raise Failure(f"{what}: not within {seconds} s (last: {last!r})")
 
 
-def _die_with_the_runner():
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def last_error():
+    """errno of the last call through LIBC."""
+    return ctypes.get_errno()
 
 
 class Process:
-    """A child that ends with the test run. Its output goes to a file."""
+    """A child that ends with the test run. Its output goes to a file. `before_exec` is called in the child, to enter namespaces."""
 
-    def __init__(self, command, log, environment):
+    def __init__(self, command, log, environment, before_exec=()):
+        def prepare():
+            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            for step in before_exec:
+                step()
         self.log = pathlib.Path(log)
         with open(self.log, "ab") as output:
             self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment,
-                                          preexec_fn=_die_with_the_runner, start_new_session=True)
+                                          preexec_fn=prepare, start_new_session=True)
 
     @property
     def pid(self):
@@ -104,16 +120,18 @@ class Process:
 class Dns:
     """dnsmasq that serves what Kubernetes' DNS would: SRV of the named members and their A records."""
 
-    def __init__(self, folder, address=DNS_ADDRESS, port=DNS_PORT):
+    def __init__(self, folder, address=DNS_ADDRESS, port=DNS_PORT, address_of=None):
         self.folder, self.address, self.port, self.process = pathlib.Path(folder), address, port, None
+        self.address_of = address_of or member_address
         self.program = shutil.which("dnsmasq", path=os.environ.get("PATH", "") + ":/usr/sbin")
         check(self.program, "dnsmasq is missing; ./dev install brings it (dnsmasq-base)")
 
     def serve(self, srv, addresses=None, extra=()):
         """srv: ordinals in the SRV answer. addresses: {ordinal: address} of the A records, by default those of the SRV."""
-        addresses = {i: member_address(i) for i in srv} if addresses is None else addresses
+        addresses = {i: self.address_of(i) for i in srv} if addresses is None else addresses
+        # As root it keeps user and group: a change of either would end its tie to this process, and it would outlive a killed run.
         lines = [f"port={self.port}", f"listen-address={self.address}", "bind-interfaces", "no-resolv", "no-hosts", "no-poll",
-                 "local=/cluster.local/", "local-ttl=1", *(["user=root"] if os.getuid() == 0 else [])]
+                 "local=/cluster.local/", "local-ttl=1", *(["user=root", "group=root"] if os.getuid() == 0 else [])]
         lines += [f"srv-host=_raft._tcp.{ZONE},{member_name(i)}.{ZONE},{RAFT_PORT},0,{100 // max(1, len(srv))}" for i in srv]
         lines += [f"host-record={member_name(i)}.{ZONE},{address}" for i, address in addresses.items()]
         lines += extra
@@ -122,7 +140,7 @@ class Dns:
         config.write_text("\n".join(lines) + "\n")
         self.process = Process([self.program, "--keep-in-foreground", f"--conf-file={config}", "--pid-file=", "--log-facility=-"],
                                self.folder / f"dnsmasq-{self.address}.log", {"PATH": os.environ.get("PATH", "")})
-        wait_for("dnsmasq answers", self._answers, 5)
+        wait_for("dnsmasq answers", self._answers, 20)
 
     def _answers(self):
         check(self.process.is_running(), "dnsmasq ended: " + "; ".join(self.process.lines()[-2:]))
@@ -214,7 +232,8 @@ def unb64(text):
 class Member:
     def __init__(self, cluster, ordinal):
         self.cluster, self.ordinal, self.process = cluster, ordinal, None
-        self.name, self.address = member_name(ordinal), member_address(ordinal)
+        self.name, self.address = member_name(ordinal), cluster.dns.address_of(ordinal)
+        self.before_exec = []  # called in the child before it becomes the member
         self.data_dir = cluster.folder / self.name
         self.log = cluster.folder / f"{self.name}.log"
         self.environment = {}  # more than the guide's, or in its place; None removes a name
@@ -229,7 +248,7 @@ class Member:
 
     def start(self, *flags):
         check(not self.is_running(), f"{self.name} is running already")
-        self.process = Process([str(self.cluster.binary), "serve", *flags], self.log, self.full_environment())
+        self.process = Process([str(self.cluster.binary), "serve", *flags], self.log, self.full_environment(), self.before_exec)
 
     def is_running(self):
         return self.process is not None and self.process.is_running()
@@ -254,7 +273,7 @@ class Member:
     def client(self, timeout=10):
         return Client(self.address, timeout=timeout)
 
-    def get(self, path, timeout=2):
+    def get(self, path, timeout=5):
         """None when there is no answer."""
         client = self.client(timeout)
         try:
@@ -271,8 +290,24 @@ class Member:
         finally:
             client.close()
 
+    def ask(self, path, message, seconds=30):
+        """The answer to a request that may be repeated. Silence and refusals that pass are tried again within the bound."""
+        def probe():
+            nonlocal reply
+            try:
+                reply = self.call(path, message)
+            except (OSError, http.client.HTTPException) as error:
+                reply = error
+                return None
+            return reply if reply.status not in PASSING else None
+        reply = None
+        try:
+            return wait_for(f"an answer to {path}", probe, seconds, interval=0.05)
+        except Failure:
+            raise Failure(f"{self.name}: no answer to {path} within {seconds} s; the last was {reply}") from None
+
     def is_ready(self):
-        reply = self.get("/readyz")
+        reply = self.get("/readyz", timeout=2)
         return reply is not None and reply.status == 200
 
     def readiness(self):
@@ -291,7 +326,7 @@ class Member:
         return None if value == "0" else value
 
     def status(self):
-        return self.call("/v3/maintenance/status", {}).json
+        return self.ask("/v3/maintenance/status", {}).json
 
     def table(self):
         reply = self.get("/whitewater/members")
@@ -300,15 +335,18 @@ class Member:
 
 
 class Cluster:
-    """Members 0..count-1 with a DNS server. As a context manager it ends everything and keeps the folder on failure."""
+    """Members 0..count-1 with a DNS server, on loopback or in a netns.Network. As a context manager it ends everything and keeps
+    the folder on failure."""
 
-    def __init__(self, context, count=3, expect=None, environment=FAST):
+    def __init__(self, context, count=3, expect=None, environment=FAST, network=None):
         self.binary = context.binary
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cluster-", dir=context.folder))
         self.expect = count if expect is None else expect
         self.environment = dict(environment)
-        self.dns = Dns(self.folder)
+        self.dns = Dns(self.folder) if network is None else Dns(self.folder, network.dns_address, address_of=network.address)
         self.members = [Member(self, i) for i in range(count)]
+        for member in self.members if network else ():
+            network.join(member)
 
     def __enter__(self):
         return self
@@ -323,7 +361,7 @@ class Cluster:
             for member in self.members:
                 print(f"    {member.name}: {member.last_lines(6)}")
 
-    def start(self, members=None, seconds=20):
+    def start(self, members=None, seconds=40):
         """Full DNS, every member, and ready."""
         if self.dns.process is None:
             self.dns.serve(range(len(self.members)))
@@ -331,7 +369,7 @@ class Cluster:
             member.start()
         self.wait_ready(members, seconds)
 
-    def wait_ready(self, members=None, seconds=20):
+    def wait_ready(self, members=None, seconds=40):
         for member in members or self.members:
             def ready(member=member):
                 check(member.is_running(), f"{member.name} ended: {member.last_lines()}")
@@ -341,45 +379,78 @@ class Cluster:
             except Failure as failure:
                 raise Failure(f"{failure}\n{member.readiness()}") from None
 
-    def leader(self, seconds=10):
-        """The member that leads, agreed on by at least a majority."""
+    def leader(self, seconds=20, among=None):
+        """The member that leads, agreed on by at least a majority of all. Asks only those `among`, if given."""
         def probe():
             votes = {}
-            for member in self.members:
+            for member in among or self.members:
                 if not member.is_running():
                     continue
                 try:
-                    leader = member.status().get("leader", "0")
+                    leader = member.call("/v3/maintenance/status", {}, timeout=2).json.get("leader", "0")
                 except (OSError, http.client.HTTPException, ValueError):
                     continue
                 votes[leader] = votes.get(leader, 0) + 1
             for leader, count in votes.items():
                 if leader != "0" and count * 2 > len(self.members):
-                    return self.by_id(leader)
+                    return self.by_id(leader, among)
             return None
         return wait_for("a leader", probe, seconds)
 
-    def by_id(self, member_id):
-        for member in self.members:
+    def other_leader(self, old, seconds=20, among=None):
+        """As leader(), once it is another than `old`."""
+        def probe():
+            found = self.leader_now(among)
+            return found if found is not old else None
+        return wait_for(f"a leader other than {old.name}", probe, seconds)
+
+    def leader_now(self, among=None):
+        """As leader(), None where there is none for a second."""
+        try:
+            return self.leader(1, among)
+        except Failure:
+            return None
+
+    def by_id(self, member_id, among=None):
+        for member in among or self.members:
             try:
-                if member.is_running() and member.status()["header"]["member_id"] == member_id:
+                if member.is_running() and member.call("/v3/maintenance/status", {}, timeout=2).json["header"]["member_id"] == member_id:
                     return member
             except (OSError, http.client.HTTPException, ValueError, KeyError):
                 continue
         return None
 
-    def put(self, key, value, via=None):
-        reply = (via or self.members[0]).call("/v3/kv/put", {"key": b64(key), "value": b64(value)})
-        check(reply.status == 200, f"put {key}: {reply}")
-        return int(reply.json["header"]["revision"])
+    def put(self, key, value, via=None, seconds=30):
+        """The revision of the write. What an election refuses is tried again within the bound; where the outcome is unknown, the
+        key is read first, so that the write happens once."""
+        member = via or self.members[0]
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                reply = member.call("/v3/kv/put", {"key": b64(key), "value": b64(value)})
+                if reply.status == 200:
+                    return int(reply.json["header"]["revision"])
+            except NotConnected as error:
+                reply, is_unknown = error, False
+            except (OSError, http.client.HTTPException) as error:
+                reply, is_unknown = error, True
+            else:
+                check(reply.status in PASSING, f"put {key}: {reply}")
+                is_unknown = not any(text.encode() in reply.body for text in CERTAINLY_REFUSED)
+            check(time.monotonic() < deadline, f"put {key}: not within {seconds} s; the last answer was {reply}")
+            if is_unknown:
+                kvs = member.ask("/v3/kv/range", {"key": b64(key)}).json.get("kvs", [])
+                if kvs and kvs[0].get("value", "") == b64(value):
+                    return int(kvs[0]["mod_revision"])
+            time.sleep(0.05)
 
     def get(self, key, via=None, **more):
-        reply = (via or self.members[0]).call("/v3/kv/range", {"key": b64(key), **more})
+        reply = (via or self.members[0]).ask("/v3/kv/range", {"key": b64(key), **more})
         check(reply.status == 200, f"get {key}: {reply}")
         kvs = reply.json.get("kvs", [])
         return unb64(kvs[0].get("value", "")) if kvs else None
 
     def check_one_cluster(self, members=None):
-        ids = {member.name: member.cluster_id() for member in members or self.members}
-        check(len(set(ids.values())) == 1 and None not in ids.values(), f"members are not of one cluster: {ids}")
+        ids = {member.name: wait_for(f"{member.name} names its cluster", member.cluster_id, 20) for member in members or self.members}
+        check(len(set(ids.values())) == 1, f"members are not of one cluster: {ids}")
         return next(iter(ids.values()))

@@ -7,17 +7,15 @@ import threading
 import time
 
 import linearizability
-from harness import RAFT_PORT, Client, NotConnected, b64, check, unb64
-
-# Refusals that are given before anything is proposed.
-CERTAINLY_REFUSED = ("etcdserver: no leader", "etcdserver: not leader", "etcdserver: too many requests")
+from harness import CERTAINLY_REFUSED, RAFT_PORT, Client, NotConnected, b64, check, unb64, wait_for
 
 
 class LoadClient(threading.Thread):
     """One client. Moves to the next member when one gives no answer."""
 
-    def __init__(self, number, addresses, keys, seed, pause_seconds):
+    def __init__(self, number, addresses, keys, seed, pause_seconds, timeout=3, only_reads=False):
         super().__init__(daemon=True)
+        self.timeout, self.only_reads = timeout, only_reads
         self.number, self.addresses, self.keys, self.pause_seconds = number, addresses, keys, pause_seconds
         self.rng = random.Random(seed * 1000 + number)
         self.history, self.acknowledged, self.unexpected = [], {}, []
@@ -29,8 +27,8 @@ class LoadClient(threading.Thread):
         last_read = {}
         while not self.stopping.is_set():
             if self.client is None:
-                self.client = Client(self.rng.choice(self.addresses), RAFT_PORT, timeout=3)
-            dice = self.rng.random()
+                self.client = Client(self.rng.choice(self.addresses), RAFT_PORT, timeout=self.timeout)
+            dice = 1 if self.only_reads else self.rng.random()
             key = self.rng.choice(self.keys)
             if dice < 0.35:
                 self._do(self._put, "put", key)
@@ -125,9 +123,9 @@ class Load:
 
     def __init__(self, cluster, clients=6, keys=5, seed=1, pause_seconds=0.003):
         addresses = [member.address for member in cluster.members]
-        names = [f"key/{i}" for i in range(keys)]
-        self.cluster = cluster
-        self.clients = [LoadClient(i, addresses, names, seed, pause_seconds) for i in range(clients)]
+        self.names = [f"key/{i}" for i in range(keys)]
+        self.cluster, self.seed = cluster, seed
+        self.clients = [LoadClient(i, addresses, self.names, seed, pause_seconds) for i in range(clients)]
 
     def __enter__(self):
         for client in self.clients:
@@ -139,6 +137,15 @@ class Load:
             client.stopping.set()
         for client in self.clients:
             client.join()
+
+    def add_readers(self, member, count, timeout):
+        """Clients that ask only this member, and only read. They start at once; their answers are judged with the others'."""
+        readers = [LoadClient(len(self.clients) + i, [member.address], self.names, self.seed, 0.003, timeout, only_reads=True)
+                   for i in range(count)]
+        self.clients += readers
+        for reader in readers:
+            reader.start()
+        return readers
 
     @property
     def acknowledged_count(self):
@@ -153,14 +160,14 @@ class Load:
         history = [op for client in self.clients for op in client.history]
         for member in self.cluster.members:
             started = time.monotonic()
-            reply = member.call("/v3/kv/range", {"key": b64("unique/"), "range_end": b64("unique0")}, timeout=30)
+            reply = member.ask("/v3/kv/range", {"key": b64("unique/"), "range_end": b64("unique0")})
             check(reply.status == 200, f"{member.name}: {reply}")
             found = {unb64(kv["key"]): (unb64(kv["value"]), int(kv["mod_revision"])) for kv in reply.json.get("kvs", [])}
             lost = {key: entry for key, entry in acknowledged.items() if found.get(key) != entry}
             check(not lost, f"{member.name} has lost {len(lost)} of {len(acknowledged)} acknowledged writes, among them {list(lost.items())[:3]}")
             # What each key holds in the end belongs to the history too.
             for key in {op.key for op in history if not op.key.startswith("unique/")}:
-                body = member.call("/v3/kv/range", {"key": b64(key)}).json
+                body = member.ask("/v3/kv/range", {"key": b64(key)}).json
                 kvs = body.get("kvs", [])
                 history.append(linearizability.Op(
                     "get", key, started, time.monotonic(), value=unb64(kvs[0]["value"]) if kvs else None,
@@ -169,3 +176,66 @@ class Load:
         check(not problems, f"{len(problems)} violations in {len(history)} operations:\n" + "\n".join(problems[:5]))
         outcomes = {outcome: sum(op.outcome == outcome for op in history) for outcome in ("ok", "failed", "unknown")}
         return f"{len(history)} operations ({outcomes}), {len(acknowledged)} acknowledged unique writes"
+
+
+class GapWriter(threading.Thread):
+    """A write of one key every PAUSE_SECONDS, one after the other. What fails is tried again at once through the next member, as a
+    client with several endpoints does. Remembers when each was acknowledged: the longest time between two is the gap. A context
+    manager."""
+    PAUSE_SECONDS = 0.002
+    ATTEMPT_SECONDS = 0.4
+
+    def __init__(self, members, key="gap"):
+        super().__init__(daemon=True)
+        self.addresses, self.key = [member.address for member in members], key
+        self.stopping = threading.Event()
+        self.acknowledged = []  # (when, how long this attempt took)
+        self.longest_pause = (0, 0)  # of the machine: by how much a sleep took too long, and when
+
+    def __enter__(self):
+        self.start()
+        wait_for("first writes", lambda: len(self.acknowledged) > 20, 20)
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.join()
+
+    def run(self):
+        client, number = None, 0
+        while not self.stopping.is_set():
+            client = client or Client(self.addresses[number % len(self.addresses)], RAFT_PORT, timeout=self.ATTEMPT_SECONDS)
+            started = time.monotonic()
+            try:
+                is_done = client.call("/v3/kv/put", {"key": b64(self.key), "value": b64(str(number))}).status == 200
+            except (OSError, http.client.HTTPException):
+                is_done = False
+            ended = time.monotonic()
+            if is_done:
+                self.acknowledged.append((ended, ended - started))
+            else:
+                client.close()
+                client, number = None, number + 1
+            time.sleep(self.PAUSE_SECONDS)
+            self.longest_pause = max(self.longest_pause, (time.monotonic() - ended - self.PAUSE_SECONDS, ended))
+        if client:
+            client.close()
+
+    def wait_for_more(self, what, count=20, seconds=20):
+        """Until `count` further writes are acknowledged."""
+        before = len(self.acknowledged)
+        wait_for(what, lambda: len(self.acknowledged) >= before + count, seconds)
+
+    def count_since(self, since):
+        return sum(when >= since for when, _ in self.acknowledged)
+
+    def gap(self, since, until=None):
+        """The longest time without an acknowledged write that overlaps the span, in seconds."""
+        until = until or time.monotonic()
+        times = [when for when, _ in self.acknowledged]
+        return max((after - before for before, after in zip(times, times[1:]) if after > since and before < until), default=0)
+
+    def median(self, since, until):
+        """Of the times of single writes in the span, in seconds; None without any."""
+        times = sorted(took for when, took in self.acknowledged if since <= when <= until)
+        return times[len(times) // 2] if times else None

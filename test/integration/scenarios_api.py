@@ -1,7 +1,7 @@
 """The HTTP API as curl sees it, through a cluster of three: etcd's shapes, errors and codes."""
 import json
 
-from harness import Cluster, b64, check, unb64
+from harness import DEFAULTS, Cluster, b64, check, unb64, wait_for
 
 
 def expect(reply, status, body=None, part=None):
@@ -23,7 +23,7 @@ def refused(reply, status, code, message):
 
 def scenario_key_value_requests(context):
     """put, range, deleterange, txn, compaction and their refusals, each through another member."""
-    with Cluster(context) as cluster:
+    with Cluster(context, environment=DEFAULTS) as cluster:
         cluster.start()
         a, b, c = (member.client() for member in cluster.members)
         first = int(expect(a.call("/v3/kv/put", {"key": b64("k"), "value": b64("1")}), 200, {}).json["header"]["revision"])
@@ -64,7 +64,7 @@ def scenario_key_value_requests(context):
 
 def scenario_transactions(context):
     """Compares, branches, nesting, limits and duplicate keys."""
-    with Cluster(context) as cluster:
+    with Cluster(context, environment=DEFAULTS) as cluster:
         cluster.start()
         client = cluster.members[1].client()
 
@@ -95,7 +95,7 @@ def scenario_transactions(context):
 
 def scenario_operational_endpoints(context):
     """/version, /health, /livez, /readyz, /metrics, the member list, the status and the member table."""
-    with Cluster(context) as cluster:
+    with Cluster(context, environment=DEFAULTS) as cluster:
         cluster.start()
         for member in cluster.members:
             version = expect(member.get("/version"), 200).json
@@ -107,6 +107,7 @@ def scenario_operational_endpoints(context):
             for name in ("etcd_server_has_leader 1", "process_resident_memory_bytes", "etcd_server_proposals_committed_total"):
                 check(name in metrics, f"/metrics lacks {name}")
             check(all(line.startswith("#") or len(line.rsplit(" ", 1)) == 2 for line in metrics.splitlines() if line), "a broken metrics line")
+            wait_for(f"{member.name} hears the others", lambda m=member: all(row["healthy"] for row in m.table()), 20)
             table = member.table()
             check(len(table) == 3 and [row["role"] for row in table].count("leader") == 1 and all(row["healthy"] for row in table), f"{table}")
             listed = member.call("/v3/cluster/member/list", {"linearizable": True}).json["members"]
@@ -118,7 +119,7 @@ def scenario_operational_endpoints(context):
 
 def scenario_any_member_serves_any_request(context):
     """Writes and reads through followers only, then with one member down."""
-    with Cluster(context) as cluster:
+    with Cluster(context, environment=DEFAULTS) as cluster:
         cluster.start()
         leader = cluster.leader()
         followers = [member for member in cluster.members if member is not leader]

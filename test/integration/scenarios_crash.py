@@ -34,13 +34,13 @@ def scenario_kill_under_load(context):
                 if number % 5 == 0:
                     for member in cluster.members:
                         check(member.is_running(), f"round {number}: {member.name} ended by itself: {member.last_lines()}")
-                    wait_for(f"round {number}: writes go through", lambda: load.acknowledged_count > before + 5, 15)
+                    wait_for(f"round {number}: writes go through", lambda: load.acknowledged_count > before + 5, 40)
             cluster.wait_ready()
         print(f"    {load.verify()}")
         cluster.check_one_cluster()
 
 
-scenario_kill_under_load.limit_seconds = 170
+scenario_kill_under_load.limit_seconds = 400
 
 
 def scenario_leader_killed_again_and_again(context):
@@ -51,9 +51,9 @@ def scenario_leader_killed_again_and_again(context):
             for _ in range(10):
                 leader = cluster.leader()
                 before = load.acknowledged_count
-                wait_for("writes through this leader", lambda: load.acknowledged_count > before + 50, 10)
+                wait_for("writes through this leader", lambda: load.acknowledged_count > before + 50, 40)
                 leader.kill()
-                wait_for("another leader", lambda old=leader: (new := cluster.leader()) is not None and new is not old, 10)
+                cluster.other_leader(leader)
                 leader.start()
             cluster.wait_ready()
         print(f"    {load.verify()}")
@@ -88,7 +88,8 @@ def scenario_sigterm(context):
                     code = leader.stop()
                     seconds = time.monotonic() - started
                     check(code == 0, f"{leader.name}: exit {code}: {leader.last_lines()}")
-                    check(seconds < 5, f"{leader.name}: took {seconds:.1f} s to end")
+                    # At its own limit of 10 s a member ends with requests unfinished.
+                    check(seconds < 10, f"{leader.name}: took {seconds:.1f} s to end")
                     leader.start()
                     cluster.wait_ready()
         print(f"    {load.verify()}")

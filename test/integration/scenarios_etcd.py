@@ -5,7 +5,7 @@ import random
 import shutil
 import subprocess
 
-from harness import NET, ROOT, Client, Cluster, Failure, Process, b64, check, wait_for
+from harness import NET, ROOT, Client, Cluster, Failure, Process, Skip, b64, check, wait_for
 
 ETCD = ROOT / ".deps/etcd"
 ETCD_ADDRESS = f"{NET}.200"
@@ -204,12 +204,10 @@ def scenario_same_answers(context):
     """The corners of the API and seeded random requests, to etcd and to Whitewater: status, codes, messages and bodies are equal."""
     if not ETCD.exists():
         if not shutil.which("go"):
-            print("    left out: Go, which builds etcd, is not installed (apt-get install golang)")
-            return
+            raise Skip("Go, which builds etcd, is not installed (apt-get install golang)")
         built = subprocess.run([ROOT / "tools/fetch_etcd", ETCD], capture_output=True, text=True)
         if built.returncode != 0:
-            print(f"    left out: {built.stderr.strip().splitlines()[-1]}")
-            return
+            raise Skip((built.stderr.strip().splitlines() or ["etcd could not be built"])[-1])
     with Cluster(context, count=1, environment={"WHITEWATER_BOOTSTRAP_SINGLE": "true"}) as cluster:
         etcd = Etcd(cluster.folder)
         try:

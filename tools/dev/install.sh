@@ -41,6 +41,10 @@ catch2: unit tests
 libbenchmark-dev: benchmarks
 dnsmasq-base: a real DNS server for ./dev up and the tests (the program alone, no service)
 curl: readiness checks and examples
+iproute2: network namespaces whose links fail, for the integration tests
+e2fsprogs: a file system on a disk that can stop answering, for the integration tests
+mount: mounts that disk
+libfaketime: steps the wall clock of one member in the integration tests
 python3: checks and integration tests
 shellcheck: check of the scripts
 procps: ps

@@ -1,0 +1,48 @@
+"""What a restart costs the clients: the longest time without an acknowledged write, planned and unplanned."""
+import time
+
+import netns
+from harness import DEFAULTS, check
+from load import GapWriter, Load
+from scenarios_network import ms
+
+CRASHES = 2
+# Against a cluster that stands still. How long a gap really was is printed.
+GAP_SECONDS_MAX = 15
+
+
+def measured_gap(context, what, writer, since):
+    writer.wait_for_more(f"writes after {what}")
+    seconds = writer.gap(since)
+    check(seconds < GAP_SECONDS_MAX, f"{seconds:.1f} s without a write: {what}")
+    return seconds
+
+
+def scenario_rolling_restart(context):
+    """SIGTERM to each member in turn under load, waiting until it is ready again; then kill -9 of the leader, for comparison."""
+    with netns.cluster(context, environment=DEFAULTS) as (cluster, _):
+        cluster.start()
+        planned, crashes = [], []
+        with Load(cluster, clients=2, seed=15, pause_seconds=0.02) as load, GapWriter(cluster.members) as writer:
+            for member in cluster.members:
+                was_leader = cluster.leader() is member
+                started = time.monotonic()
+                code = member.stop()
+                check(code == 0, f"{member.name}: exit {code}: {member.last_lines()}")
+                member.start()
+                cluster.wait_ready(seconds=30)
+                gap = measured_gap(context, f"SIGTERM of {member.name}", writer, started)
+                planned.append(f"{ms(gap)}{' (leader)' if was_leader else ''}")
+            for _ in range(CRASHES):
+                leader = cluster.leader()
+                started = time.monotonic()
+                leader.kill()
+                cluster.other_leader(leader)
+                crashes.append(measured_gap(context, f"kill -9 of {leader.name}", writer, started))
+                leader.start()
+                cluster.wait_ready(seconds=30)
+        context.figure("longest write gap, each SIGTERM of a rolling restart", ", ".join(planned))
+        context.figure("longest write gap, each kill -9 of the leader", ", ".join(ms(gap) for gap in crashes))
+        context.figure("election time-out", f"{DEFAULTS['WHITEWATER_ELECTION_TIMEOUT_MS']} ms")
+        context.figure("the machine's own longest pause", ms(writer.longest_pause[0]))
+        print(f"    {load.verify()}")
