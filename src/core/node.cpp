@@ -318,7 +318,7 @@ void Node::on_stall(base::Instant now) {
 
 void Node::restart_election_timer() {
   const auto base_ns = static_cast<std::uint64_t>(options_.election_timeout.count());
-  election_deadline_ = now_ + base::Duration(rng_.in_range(base_ns, 2 * base_ns - 1));
+  election_deadline_ = now_ + base::Duration(rng_.in_range(base_ns, base_ns + base_ns / 2 - 1));
 }
 
 // Also who is voted out by an entry that is not committed yet: perhaps nobody else has it, and nobody without it can

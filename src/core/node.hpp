@@ -32,7 +32,7 @@ enum class Role : std::uint8_t { follower, pre_candidate, candidate, leader };
 
 struct NodeOptions {
   NodeId id;
-  base::Duration election_timeout = base::milliseconds(1000);  // T: a follower waits between T and 2T
+  base::Duration election_timeout = base::milliseconds(1000);  // T: a follower waits between T and 1.5 T
   base::Duration heartbeat_interval = base::milliseconds(100);
   WindowLimits window;
   std::size_t append_bytes_max = 256UL << 10;  // payload of one append message; one larger entry may exceed it
