@@ -1,18 +1,19 @@
-// ww_sim: runs seeds of the simulator, one process each so that a broken assertion ends only its own seed, and says how
-// to run a failing one again. The simulator itself is in cluster.hpp; here are the processes, the clock and the output.
+// ww_sim: runs seeds of the simulator, one process each so that a broken assertion ends only its own seed, makes
+// failing ones smaller and says how to run them again. The simulator itself is in cluster.hpp, a run's process in
+// child_run.hpp; here are the clock and the output.
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <map>
+#include <utility>
 
-#include "sim/cluster.hpp"
+#include "sim/child_run.hpp"
 #include "sim/git_hash.hpp"
+#include "sim/shrink.hpp"
 
 namespace whitewater::sim {
 namespace {
@@ -24,8 +25,10 @@ struct Arguments {
   std::uint64_t jobs = 1;
   std::uint64_t members = 0;
   std::uint64_t timeout_s = 120;
+  std::uint64_t shrink_s = 60;
   std::vector<std::string> settings;
   bool verbose = false;
+  bool shrink = false;
   bool stop_at_failure = false;
 };
 
@@ -73,19 +76,50 @@ int run_one(const Arguments& arguments) {
   return static_cast<int>(result.kind);
 }
 
-// What a child tells its parent; plain data through a pipe.
-struct Report {
-  ExitClass kind;
-  std::uint64_t events;
-  std::uint64_t simulated_ms;
-  std::uint64_t operations;
-  std::uint64_t is_undecided;
-};
+// Makes the failure smaller in children of its own, and prints the command of what is left.
+void shrink_failure(const Arguments& arguments, const SimOptions& failing, ExitClass kind) {
+  constexpr std::uint64_t runs_max = 400;
+  fmt::print("shrinking seed {}, exit code {}: at most {} runs and {} s\n", failing.seed, static_cast<int>(kind),
+             runs_max, arguments.shrink_s);
+  std::fflush(stdout);
+  const auto start = Clock::now();
+  auto last_line = start;
+  std::uint64_t runs = 0;
+  const SimOptions smallest = shrink(failing, runs_max, [&](const SimOptions& smaller, const std::string& change) {
+    const double seconds_left = static_cast<double>(arguments.shrink_s) - seconds_since(start);
+    if (seconds_left < 1) return false;
+    const auto timeout_s = std::min(arguments.timeout_s, static_cast<std::uint64_t>(seconds_left));
+    const ChildReport report = run_child(smaller, timeout_s);
+    const bool has_failed = report.kind == kind && !report.has_timed_out;
+    ++runs;
+    if (!has_failed && seconds_since(last_line) < 2) return false;
+    last_line = Clock::now();
+    fmt::print("  run {}, {:.1f} s, {}: {}\n", runs, seconds_since(start), has_failed ? "still fails" : "does not",
+               change);
+    std::fflush(stdout);
+    return has_failed;
+  });
+  std::string command = fmt::format("ww_sim --seed {}", failing.seed);
+  for (const std::string& setting : differences(draw_options(failing.seed), smallest)) command += " --set " + setting;
+  fmt::print("shrunk: {} --verbose\n", command);
+  std::fflush(stdout);
+}
 
-struct Child {
-  std::uint64_t seed = 0;
-  int report_fd = -1;
-};
+int run_one_and_shrink(const Arguments& arguments) {
+  const auto options = options_for(arguments, *arguments.seed);
+  if (!options) return static_cast<int>(ExitClass::usage);
+  fmt::print("{}\n", first_line(*options));
+  std::fflush(stdout);
+  const ChildReport report = run_child(*options, arguments.timeout_s);
+  if (report.kind == ExitClass::ok) {
+    fmt::print("it does not fail\n");
+  } else if (report.has_timed_out) {
+    fmt::print("it takes longer than {} s\n", arguments.timeout_s);
+  } else {
+    shrink_failure(arguments, *options, report.kind);
+  }
+  return static_cast<int>(report.kind);
+}
 
 class Batch {
  public:
@@ -105,56 +139,40 @@ class Batch {
       wait_for_one();
     }
     print_progress();
+    if (arguments_.shrink_s == 0) return worst_;
+    for (const auto& [kind, seed] : first_failures_) shrink_failure(arguments_, *options_for(arguments_, seed), kind);
     return worst_;
   }
 
  private:
   void start(std::uint64_t seed) {
-    int fds[2];
-    if (::pipe(fds) != 0) throw std::runtime_error("pipe");
-    const pid_t pid = ::fork();
-    if (pid < 0) throw std::runtime_error("fork");
-    if (pid == 0) {
-      ::close(fds[0]);
-      ::alarm(static_cast<unsigned>(arguments_.timeout_s));  // a seed that never ends is a crash of its own
-      const SimResult result = run_seed(*options_for(arguments_, seed));
-      if (result.kind != ExitClass::ok) {
-        fmt::print(stderr, "seed {}: {}: {}\n", seed, result.kind == ExitClass::liveness ? "LIVENESS" : "CORRECTNESS",
-                   result.message);
-      }
-      const Report report{result.kind, result.events, result.simulated_ms, result.operations,
-                          result.is_undecided ? 1U : 0U};
-      const bool is_written = ::write(fds[1], &report, sizeof report) == sizeof report;
-      std::fflush(nullptr);
-      ::_exit(is_written ? static_cast<int>(result.kind) : static_cast<int>(ExitClass::crash));
-    }
-    ::close(fds[1]);
-    children_[pid] = {seed, fds[0]};
+    const Child child = start_child(*options_for(arguments_, seed), arguments_.timeout_s, ChildOutput::kept);
+    children_[child.pid] = {seed, child};
   }
 
   void wait_for_one() {
     int status = 0;
     const pid_t pid = ::waitpid(-1, &status, 0);
-    const auto child = children_.find(pid);
-    if (child == children_.end()) return;
-    Report report{ExitClass::crash, 0, 0, 0, 0};
-    const bool has_report = ::read(child->second.report_fd, &report, sizeof report) == sizeof report;
-    ::close(child->second.report_fd);
-    if (!has_report || !WIFEXITED(status)) report.kind = ExitClass::crash;
+    const auto found = children_.find(pid);
+    if (found == children_.end()) return;
+    const auto [seed, child] = found->second;
+    children_.erase(found);
+    const ChildReport report = read_report(child, status);
     events_ += report.events;
     simulated_ms_ += report.simulated_ms;
     operations_ += report.operations;
-    undecided_ += report.is_undecided;
+    undecided_ += report.is_undecided ? 1 : 0;
     ++done_;
-    if (report.kind != ExitClass::ok) on_failure(child->second.seed, report.kind, status);
-    children_.erase(child);
+    if (report.kind != ExitClass::ok) on_failure(seed, report, status);
     if (seconds_since(last_progress_) > 5) print_progress();
   }
 
-  void on_failure(std::uint64_t seed, ExitClass kind, int status) {
+  void on_failure(std::uint64_t seed, const ChildReport& report, int status) {
     ++failed_;
-    if (worst_ == 0 || static_cast<int>(kind) > worst_) worst_ = static_cast<int>(kind);
-    fmt::print("FAILED seed {} with exit code {}{}\n  {}\n  replay: {}\n", seed, static_cast<int>(kind),
+    const int code = static_cast<int>(report.kind);
+    worst_ = std::max(worst_, code);
+    if (!report.has_timed_out) first_failures_.try_emplace(report.kind, seed);
+    fmt::print("FAILED seed {} with exit code {}{}\n  {}\n  replay: {}\n", seed, code,
                WIFSIGNALED(status) ? fmt::format(" (signal {})", WTERMSIG(status)) : "",
                first_line(*options_for(arguments_, seed)), replay_command(arguments_, seed));
     std::fflush(stdout);
@@ -174,7 +192,8 @@ class Batch {
   const Arguments& arguments_;
   Clock::time_point started_;
   Clock::time_point last_progress_ = Clock::now();
-  std::map<pid_t, Child> children_;
+  std::map<pid_t, std::pair<std::uint64_t, Child>> children_;  // with their seeds
+  std::map<ExitClass, std::uint64_t> first_failures_;          // which are worth shrinking
   std::uint64_t done_ = 0;
   std::uint64_t failed_ = 0;
   std::uint64_t undecided_ = 0;
@@ -200,8 +219,11 @@ int main(int argc, char** argv) {
   app.add_option("--members", arguments.members, "instead of drawing it")->check(CLI::Range(1, 9));
   app.add_option("--set", arguments.settings, "name=value instead of what the seed draws, any number of times");
   app.add_option("--timeout", arguments.timeout_s, "seconds of real time that one seed may take");
+  app.add_flag("--shrink", arguments.shrink, "with --seed: make a failing run smaller");
+  app.add_option("--shrink-seconds", arguments.shrink_s, "for the first failing seed of each exit code; 0: not at all");
   app.add_flag("--stop-at-failure", arguments.stop_at_failure, "start no more seeds after the first that fails");
   app.add_flag("--verbose", arguments.verbose, "print every event");
   CLI11_PARSE(app, argc, argv);
-  return arguments.seed ? run_one(arguments) : Batch(arguments).run();
+  if (!arguments.seed) return Batch(arguments).run();
+  return arguments.shrink ? run_one_and_shrink(arguments) : run_one(arguments);
 }

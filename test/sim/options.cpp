@@ -219,6 +219,17 @@ std::string describe(const SimOptions& options) {
   return text;
 }
 
+std::vector<std::string> differences(const SimOptions& from, const SimOptions& to) {
+  std::vector<std::uint64_t> values;
+  for_each_option(from, [&](std::string_view, std::uint64_t value) { values.push_back(value); });
+  std::vector<std::string> assignments;
+  std::size_t position = 0;
+  for_each_option(to, [&](std::string_view name, std::uint64_t value) {
+    if (value != values[position++]) assignments.push_back(fmt::format("{}={}", name, value));
+  });
+  return assignments;
+}
+
 base::Result<void> set_option(SimOptions& options, std::string_view assignment) {
   const std::size_t equals = assignment.find('=');
   if (equals == std::string_view::npos) return base::make_error_code(base::Errc::malformed);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.hpp"
 
@@ -104,6 +105,8 @@ struct SimOptions {
 [[nodiscard]] SimOptions draw_options(std::uint64_t seed, std::uint64_t members = 0);
 // "name=value" for every knob, in the order of the struct.
 [[nodiscard]] std::string describe(const SimOptions& options);
+// "name=value" for every knob in which `to` differs.
+[[nodiscard]] std::vector<std::string> differences(const SimOptions& from, const SimOptions& to);
 // "name=value": not_found for a name that does not exist, malformed for what is no number.
 [[nodiscard]] base::Result<void> set_option(SimOptions& options, std::string_view assignment);
 
