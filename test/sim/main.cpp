@@ -78,11 +78,12 @@ int run_one(const Arguments& arguments) {
 
 // Makes the failure smaller in children of its own, and prints the command of what is left.
 void shrink_failure(const Arguments& arguments, const SimOptions& failing, ExitClass kind) {
-  constexpr std::uint64_t runs_max = 60;
+  constexpr std::uint64_t runs_max = 400;
   fmt::print("shrinking seed {}, exit code {}: at most {} runs and {} s\n", failing.seed, static_cast<int>(kind),
              runs_max, arguments.shrink_s);
   std::fflush(stdout);
   const auto start = Clock::now();
+  auto last_line = start;
   std::uint64_t runs = 0;
   const SimOptions smallest = shrink(failing, runs_max, [&](const SimOptions& smaller, const std::string& change) {
     const double seconds_left = static_cast<double>(arguments.shrink_s) - seconds_since(start);
@@ -90,7 +91,10 @@ void shrink_failure(const Arguments& arguments, const SimOptions& failing, ExitC
     const auto timeout_s = std::min(arguments.timeout_s, static_cast<std::uint64_t>(seconds_left));
     const ChildReport report = run_child(smaller, timeout_s);
     const bool has_failed = report.kind == kind && !report.has_timed_out;
-    fmt::print("  run {}, {:.1f} s, {}: {}\n", ++runs, seconds_since(start), has_failed ? "still fails" : "does not",
+    ++runs;
+    if (!has_failed && seconds_since(last_line) < 2) return false;
+    last_line = Clock::now();
+    fmt::print("  run {}, {:.1f} s, {}: {}\n", runs, seconds_since(start), has_failed ? "still fails" : "does not",
                change);
     std::fflush(stdout);
     return has_failed;

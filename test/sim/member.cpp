@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "sim/bit_rot.hpp"
 #include "sim/failure.hpp"
 
 namespace whitewater::sim {
@@ -82,20 +81,6 @@ log::PlannerLimits SimMember::limits() const {
   return limits;
 }
 
-log::RecoveryResult SimMember::try_recover_log(core::Index keep_from) {
-  constexpr std::size_t keep_bytes_max = 1UL << 30;
-  return log::recover(disk_, {id_of(position_), cluster_id, keep_from, keep_bytes_max});
-}
-
-log::RecoveredLog SimMember::recover_log(core::Index keep_from) {
-  auto result = try_recover_log(keep_from);
-  if (const auto* refusal = std::get_if<log::RecoveryRefusal>(&result)) {
-    throw Failure(ExitClass::correctness,
-                  fmt::format("member {} refuses its own log: {}", position_ + 1, log::describe(*refusal)));
-  }
-  return std::get<log::RecoveredLog>(std::move(result));
-}
-
 void SimMember::found(const core::Configuration& configuration) {
   WW_ASSERT(incarnation_ == 0);
   founding_configuration_ = configuration;
@@ -114,62 +99,12 @@ void SimMember::found(const core::Configuration& configuration) {
   world_.checker.on_durable(position_, 1);
 }
 
-void SimMember::write_all(Process& process, std::uint64_t token) {
-  while (process.planner.durable_token() < token) {
-    process.planner.take_output(process.planner_output);
-    WW_ASSERT(!process.planner_output.writes.empty());
-    for (const log::WriteOp& op : process.planner_output.writes) {
-      disk_.submit(op);
-      disk_.complete(op.id);
-    }
-    // Completions after all submissions: a completion may produce new output.
-    std::vector<std::uint64_t> ids;
-    for (const log::WriteOp& op : process.planner_output.writes) ids.push_back(op.id);
-    for (const std::uint64_t id : ids) process.planner.on_write_done(id);
-    if (process.planner_output.grow) {
-      disk_.add_slot();
-      process.planner.on_segment_added(*process.planner_output.grow);
-    }
-  }
-}
-
-bool SimMember::is_log_behind_snapshot(const log::RecoveredLog& recovered, const kv::Store& store) const {
-  if (!installed_ || store.applied_index() != installed_->first) return false;
-  return recovered.last_index < installed_->first || recovered.terms.term_at(installed_->first) != installed_->term;
-}
-
-// As server::Server does it.
-void SimMember::begin_log_behind_snapshot(log::RecoveredLog& recovered) {
-  constexpr std::uint64_t token = 1;
-  Process process(identity(), base::Incarnation(incarnation_), limits(), recovered, disk_.slot_count());
-  core::Persist persist;
-  persist.token = token;
-  persist.hard_state = recovered.hard_state;
-  if (recovered.hard_state.term < installed_->term) persist.hard_state = core::HardState{installed_->term, {}};
-  persist.reset = installed_;
-  world_.checker.on_persist(position_, persist);
-  process.planner.on_append({token, persist.hard_state, {}, log::LogReset{installed_->first.next(), installed_->term}});
-  write_all(process, token);
-  world_.checker.on_durable(position_, token);
-  recovered = recover_log(installed_->first.next());
-}
-
 core::Configuration SimMember::configuration_of(const kv::Store& store) const {
   if (store.configuration().empty()) return founding_configuration_;
   auto configuration = core::decode_configuration(store.configuration());
   require(configuration.has_value(),
           [&] { return fmt::format("member {}: the store's configuration", position_ + 1); });
   return std::move(*configuration);
-}
-
-bool SimMember::rot_disk() {
-  WW_ASSERT(!is_up());
-  const auto damage = rot(disk_, recover_log(core::Index(1)), rng_);
-  if (!damage) return false;
-  is_rotten_ = true;
-  trace([&] { return "has bit rot: " + *damage; });
-  world_.hash.mix_all(position_, 0xb17);
-  return true;
 }
 
 void SimMember::start() {
@@ -392,7 +327,7 @@ void SimMember::transfer_leadership() {
 void SimMember::change_members(core::ConfigurationChange change) {
   give([this, change = std::move(change)] {
     const auto ticket = process_->replica->on_propose_change(look_at_clock(), change);
-    if (ticket) process_->writes.emplace(*ticket, [](WriteAnswer) {});
+    if (ticket) process_->writes.emplace(*ticket, [](const WriteAnswer&) {});
   });
 }
 

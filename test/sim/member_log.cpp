@@ -1,6 +1,7 @@
-// The member's log: the planner's writes on the crash disk, its growth, and reads of old entries.
+// The member's log: the planner's writes on the crash disk, its growth, reads of old entries, recovery and rot.
 #include <fmt/format.h>
 
+#include "sim/bit_rot.hpp"
 #include "sim/failure.hpp"
 #include "sim/member_process.hpp"
 
@@ -92,6 +93,70 @@ std::vector<core::Entry> SimMember::read_log(core::Index first, std::size_t byte
   }
   world_.checker.on_entries_read(position_, entries, process_->replica->store().applied_index());
   return entries;
+}
+
+log::RecoveryResult SimMember::try_recover_log(core::Index keep_from) {
+  constexpr std::size_t keep_bytes_max = 1UL << 30;
+  return log::recover(disk_, {id_of(position_), identity().cluster, keep_from, keep_bytes_max});
+}
+
+log::RecoveredLog SimMember::recover_log(core::Index keep_from) {
+  auto result = try_recover_log(keep_from);
+  if (const auto* refusal = std::get_if<log::RecoveryRefusal>(&result)) {
+    throw Failure(ExitClass::correctness,
+                  fmt::format("member {} refuses its own log: {}", position_ + 1, log::describe(*refusal)));
+  }
+  return std::get<log::RecoveredLog>(std::move(result));
+}
+
+void SimMember::write_all(Process& process, std::uint64_t token) {
+  while (process.planner.durable_token() < token) {
+    process.planner.take_output(process.planner_output);
+    WW_ASSERT(!process.planner_output.writes.empty());
+    for (const log::WriteOp& op : process.planner_output.writes) {
+      disk_.submit(op);
+      disk_.complete(op.id);
+    }
+    // Completions after all submissions: a completion may produce new output.
+    std::vector<std::uint64_t> ids;
+    for (const log::WriteOp& op : process.planner_output.writes) ids.push_back(op.id);
+    for (const std::uint64_t id : ids) process.planner.on_write_done(id);
+    if (process.planner_output.grow) {
+      disk_.add_slot();
+      process.planner.on_segment_added(*process.planner_output.grow);
+    }
+  }
+}
+
+bool SimMember::is_log_behind_snapshot(const log::RecoveredLog& recovered, const kv::Store& store) const {
+  if (!installed_ || store.applied_index() != installed_->first) return false;
+  return recovered.last_index < installed_->first || recovered.terms.term_at(installed_->first) != installed_->term;
+}
+
+// As server::Server does it.
+void SimMember::begin_log_behind_snapshot(log::RecoveredLog& recovered) {
+  constexpr std::uint64_t token = 1;
+  Process process(identity(), base::Incarnation(incarnation_), limits(), recovered, disk_.slot_count());
+  core::Persist persist;
+  persist.token = token;
+  persist.hard_state = recovered.hard_state;
+  if (recovered.hard_state.term < installed_->term) persist.hard_state = core::HardState{installed_->term, {}};
+  persist.reset = installed_;
+  world_.checker.on_persist(position_, persist);
+  process.planner.on_append({token, persist.hard_state, {}, log::LogReset{installed_->first.next(), installed_->term}});
+  write_all(process, token);
+  world_.checker.on_durable(position_, token);
+  recovered = recover_log(installed_->first.next());
+}
+
+bool SimMember::rot_disk() {
+  WW_ASSERT(!is_up());
+  const auto damage = rot(disk_, recover_log(core::Index(1)), rng_);
+  if (!damage) return false;
+  is_rotten_ = true;
+  trace([&] { return "has bit rot: " + *damage; });
+  world_.hash.mix_all(position_, 0xb17);
+  return true;
 }
 
 }  // namespace whitewater::sim

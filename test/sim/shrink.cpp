@@ -29,6 +29,8 @@ constexpr Knob faults[] = {
     &SimOptions::remove_weight,          &SimOptions::cas_weight,
     &SimOptions::compact_weight,
 };
+// Of each change, when the seed itself brings no more.
+constexpr std::uint64_t seeds_tried = 8;
 constexpr std::size_t fault_count = std::size(faults);
 
 struct Size {
@@ -71,19 +73,27 @@ SimOptions shrink(const SimOptions& failing, std::uint64_t runs_max,
   const std::vector<Change> changes = all_changes();
   SimOptions smallest = failing;
   std::set<std::string> asked{describe(failing)};
-  for (bool is_progressing = true; is_progressing;) {
-    is_progressing = false;
-    for (auto change = changes.begin(); change != changes.end();) {
+  // True when a run with this change fails, and is the smallest now.
+  const auto try_change = [&](const Change& change, std::uint64_t seeds) {
+    for (std::uint64_t i = 0; i < seeds && asked.size() <= runs_max; ++i) {
       SimOptions smaller = smallest;
-      (*change)(smaller);
-      if (asked.size() > runs_max) return smallest;
-      const bool is_new = asked.insert(describe(smaller)).second;
-      if (!is_new || !still_fails(smaller, fmt::format("{}", fmt::join(differences(smallest, smaller), " ")))) {
-        ++change;
-        continue;
+      change(smaller);
+      if (describe(smaller) == describe(smallest)) return false;
+      smaller.seed += i;
+      if (!asked.insert(describe(smaller)).second) continue;
+      if (!still_fails(smaller, fmt::format("{}", fmt::join(differences(smallest, smaller), " ")))) continue;
+      smallest = smaller;
+      return true;
+    }
+    return false;
+  };
+  for (const std::uint64_t seeds : {std::uint64_t{1}, seeds_tried}) {
+    for (bool is_progressing = true; is_progressing;) {
+      is_progressing = false;
+      for (const Change& change : changes) {
+        // As often as it helps: what was halved may be halved again.
+        while (try_change(change, seeds)) is_progressing = true;
       }
-      smallest = smaller;  // and the same once more: what is halved may be halved again
-      is_progressing = true;
     }
   }
   return smallest;

@@ -1,6 +1,7 @@
 // Shrinking: a failing run is made smaller, greedily, while it still fails. First without its faults, then shorter and
-// with fewer clients, members and bytes. The seed stays; what a smaller run draws from it differs, so a failure may be
-// lost on the way and that step is not taken. Pure: whether a run fails is the caller's question.
+// with fewer clients, members and bytes. A smaller run draws other events from the same seed and may miss the failure,
+// so the seeds that follow are tried too, once the first brings no more. Pure: whether a run fails is the caller's
+// question.
 #pragma once
 
 #include <functional>
