@@ -237,6 +237,17 @@ TEST_CASE("6.4.1: a lease answers reads at once and ends before anybody else may
   CHECK_FALSE(env.node.holds_lease(env.now + base::milliseconds(900)));
 }
 
+// Until then its commit index may be older than what its predecessor acknowledged.
+TEST_CASE("S49: a lease answers no read before an entry of the term is committed") {
+  SoloEnv env(leasing(1), {});
+  env.become_leader();
+  renew(env, 2);
+  CHECK_FALSE(env.node.holds_lease(env.now));
+  CHECK(env.read(5).reads.empty());
+  env.acknowledge(2);
+  CHECK(env.node.holds_lease(env.now));
+}
+
 TEST_CASE("S51: an answer that took long extends the lease only from when the question left") {
   SoloEnv env(leasing(1), {});
   lead(env);

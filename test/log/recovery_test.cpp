@@ -152,6 +152,17 @@ TEST_CASE("S6 damage at the end of a segment is proven by the next one") {
   CHECK(refusal_of(rig.disk()).kind == RefusalKind::corrupt);
 }
 
+TEST_CASE("S6 a loss at the end of a segment is proven by the header of the next one alone") {
+  // Intent: a stop right after a roll, before the new segment has a batch.
+  LogRig rig;
+  write_entries(rig, 1, 16, 1, 3000);
+  std::string& first = rig.disk().bytes(0);
+  std::string& second = rig.disk().bytes(1);
+  std::fill(first.begin() + 14 * block_bytes, first.end(), '\0');
+  std::fill(second.begin() + block_bytes, second.end(), '\0');
+  CHECK(refusal_of(rig.disk()).kind == RefusalKind::corrupt);
+}
+
 TEST_CASE("S6 a damaged header of a live segment is refused, the oldest, a middle and the newest one") {
   // Intent: lost segments are noticed.
   for (const Slot slot : {0U, 1U, 2U}) {
@@ -160,6 +171,14 @@ TEST_CASE("S6 a damaged header of a live segment is refused, the oldest, a middl
     rig.disk().flip_bit(slot, 60);
     CHECK(refusal_of(rig.disk()).kind == RefusalKind::corrupt);
   }
+}
+
+TEST_CASE("S6 a log whose only header is damaged is not taken for a fresh one") {
+  // Intent: the worst way to lose everything in silence.
+  LogRig rig;
+  write_entries(rig, 1, 3);
+  rig.disk().flip_bit(0, 60);
+  CHECK(refusal_of(rig.disk()).kind == RefusalKind::corrupt);
 }
 
 TEST_CASE("S6 a lost header of a recycled segment is noticed although the old one is intact") {

@@ -47,6 +47,9 @@ check_formatting() {
   say "clang-format: ${#files[@]} files"
 }
 
+# In a shell of its own, since a build that fails ends it.
+run_fuzz() { (build_targets fuzz fuzz && fuzz_tests); }
+
 unit_tests() { ctest --test-dir build/release -j2 --output-on-failure --timeout 300; }
 
 run_tests() {
@@ -68,6 +71,7 @@ run_tests() {
   case "$only_step" in
     "" | unit | integration) build_targets release ;;
     headers | tidy) configure_preset release ;;
+    fuzz) ;;
     shellcheck | layers | format) ;;
     *) die "test: no step \"$only_step\"; ./dev help lists them" ;;
   esac
@@ -77,6 +81,7 @@ run_tests() {
   run_step format check_formatting
   [ "$quick" = 1 ] || run_step tidy python3 tools/check_tidy --build-dir build/release
   run_step unit unit_tests
+  [ "$quick" = 1 ] || run_step fuzz run_fuzz
   run_step integration python3 test/integration/run.py --build-dir build/release
   say ""
   printf '  %s\n' "${step_times[@]}"

@@ -22,7 +22,7 @@ ca-certificates: downloads over https
 clang-19: the compiler (GCC 12 of Debian 12 miscompiles coroutines)
 lld-19: a linker that is fast enough for many small test programs
 libstdc++-12-dev: the C++ library's headers
-libclang-rt-19-dev: sanitizers, for the presets asan and tsan
+libclang-rt-19-dev: sanitizers and libFuzzer, for the presets asan, tsan and fuzz
 clang-format-19: check of the formatting
 clang-tidy-19: static analysis
 cmake: the build
