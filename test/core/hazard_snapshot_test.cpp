@@ -95,6 +95,21 @@ TEST_CASE("S41: a member that is removed while a snapshot is on its way to it is
   CHECK(env.node.releasable_behind_healthy() == env.node.log().last_index());
 }
 
+TEST_CASE("5: what a snapshot brought counts when the follower's log says so, not when its transfer is done") {
+  SoloEnv env = leader_with_snapshot_under_way();
+  env.node.on_snapshot_sent(env.now, NodeId(3), Index(10));
+  const Progress& progress = env.node.progress().at(NodeId(3));
+  CHECK(progress.state() == Progress::State::probe);
+  CHECK(progress.match() == Index(0));
+  CHECK(progress.next() == Index(11));
+  const auto output = env.take();
+  const auto* probe = find_body<AppendRequest>(output.messages, 3);
+  REQUIRE(probe != nullptr);
+  CHECK(probe->prev_index == Index(10));
+  env.receive(3, 2, AppendResponse{false, Index(11), Index(0), Term(0)});
+  CHECK(progress.match() == Index(11));
+}
+
 TEST_CASE("S44: a second snapshot may come before the log behind the first one is durable") {
   SoloEnv env;
   env.receive(2, 1, Heartbeat{});
