@@ -95,7 +95,7 @@ def help_along(image, folder):
     print("mounted", flush=True)
     is_frozen = False
     try:
-        for _ in range(1000):
+        for _ in range(100_000):
             readable, _, _ = select.select([sys.stdin], [], [], MAX_FROZEN_SECONDS if is_frozen else MAX_LIFE_SECONDS)
             word = sys.stdin.readline().strip() if readable else "thaw" if is_frozen else ""
             if word not in ("freeze", "thaw"):
