@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 
 #include <chrono>
+#include <cstring>
 
 #include "base/assert.hpp"
 #include "log/format.hpp"
@@ -18,8 +19,8 @@ constexpr int single_write_timeout_ms = 2000;
 }  // namespace
 
 ProbeResult probe_writes(LogExecutor& executor, int completion_fd, const Buffer& block, Slot slot,
-                         std::uint32_t offset_bytes, std::uint32_t blocks) {
-  WW_ASSERT(blocks >= 1);
+                         std::uint32_t offset_bytes, std::string_view content) {
+  WW_ASSERT(!content.empty() && content.size() % block_bytes == 0);
   WW_ASSERT(block.size_bytes == block_bytes);
   using Clock = std::chrono::steady_clock;
   ProbeResult result;
@@ -27,8 +28,10 @@ ProbeResult probe_writes(LogExecutor& executor, int completion_fd, const Buffer&
   std::vector<Completion> done;
   const auto deadline = Clock::now() + probe_time_max;
   for (std::uint32_t i = 0; i < probe_writes_max && Clock::now() < deadline; ++i) {
+    const auto at = static_cast<std::uint32_t>(i * block_bytes % content.size());
+    std::memcpy(block.data, content.data() + at, block_bytes);
     const auto started = Clock::now();
-    executor.submit(WriteOp{i, slot, offset_bytes + (i % blocks) * block_bytes, {block.data, block_bytes}, block.slot});
+    executor.submit(WriteOp{i, slot, offset_bytes + at, {block.data, block_bytes}, block.slot});
     done.clear();
     while (done.empty()) {
       pollfd waiting{completion_fd, POLLIN, 0};

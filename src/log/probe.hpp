@@ -1,6 +1,9 @@
 // The start-up probe: how long one write takes through an executor, the way the log will use it (submit, eventfd,
-// reap). Blocks for a bounded time; runs before anything is written, on blocks that hold nothing.
+// reap). Blocks for a bounded time; runs before anything else is written, and changes nothing: it writes back what is
+// there, since a later recovery may read through a segment that is needed no more.
 #pragma once
+
+#include <string_view>
 
 #include "base/time.hpp"
 #include "log/executor.hpp"
@@ -17,8 +20,9 @@ struct ProbeResult {
   int error = 0;  // an errno that the executor reported
 };
 
-// Writes zeros to `blocks` blocks of `slot` from `offset_bytes` on, one write at a time.
+// Writes the blocks of `content` to where they were read from, `slot` from `offset_bytes` on, one block at a time, by
+// way of the buffer `block`.
 [[nodiscard]] ProbeResult probe_writes(LogExecutor& executor, int completion_fd, const Buffer& block, Slot slot,
-                                       std::uint32_t offset_bytes, std::uint32_t blocks);
+                                       std::uint32_t offset_bytes, std::string_view content);
 
 }  // namespace whitewater::log

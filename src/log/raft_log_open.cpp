@@ -177,20 +177,21 @@ void RaftLog::choose_strategy(const LogOptions& options, const RecoveredLog& log
 
 void RaftLog::probe_strategies(LogExecutor& thread_executor, Slot spare) {
   Buffer block = pool_.acquire(block_bytes);
-  std::memset(block.data, 0, block_bytes);
   const std::uint32_t offset = files_.segment_bytes() - probe_blocks * block_bytes;
+  const auto content = files_.read(spare, offset, probe_blocks * block_bytes);
+  if (!content) throw FatalError(ExitCode::disk, "the log could not be read: " + content.error().message());
   const auto check = [](const ProbeResult& result) {
     if (result.error == 0) return result.p50;
     throw FatalError(ExitCode::disk, std::string("a trial write to the log failed: ") + std::strerror(result.error) +
                                          ". Check the disk");
   };
-  stats_.probe_uring_p50 = check(probe_writes(*executor_, completion_fd_.get(), block, spare, offset, probe_blocks));
-  stats_.probe_thread_p50 =
-      check(probe_writes(thread_executor, completion_fd_.get(), block, spare, offset, probe_blocks));
+  stats_.probe_uring_p50 = check(probe_writes(*executor_, completion_fd_.get(), block, spare, offset, *content));
+  stats_.probe_thread_p50 = check(probe_writes(thread_executor, completion_fd_.get(), block, spare, offset, *content));
   pool_.release(std::move(block));
+  files_.drop_read_buffer();
 }
 
-// A segment file that holds nothing: its blocks may be overwritten with zeros.
+// A segment file that holds nothing that is still needed.
 std::optional<Slot> RaftLog::spare_slot(const RecoveredLog& log) const {
   for (Slot slot = files_.slot_count(); slot-- > 0;) {
     const bool is_live =

@@ -172,6 +172,30 @@ TEST_CASE("the probe chooses a strategy, says why, and is quick; a first start t
   CHECK(took < base::seconds(2));  // the real bound is on a quiet machine; this one catches a hang
 }
 
+TEST_CASE("S7 starts whose probe finds only a released segment leave what a later recovery reads through") {
+  const TempDir dir;
+  LogOptions options = options_in(dir.path(), Strategy::automatic);
+  options.initial_segments = 2;
+  options.budget_bytes = 2ULL * log_segment_bytes_min;
+  constexpr std::uint64_t count = 30;  // of 200 KiB: one and a half segments
+  {
+    auto opened = RaftLog::open(options, no_sink);
+    for (std::uint64_t i = 1; i <= count; ++i) {
+      opened.log->append({i, {}, {entry(i, 1, std::string(200 << 10, 'x'))}, {}});
+    }
+    wait_durable(*opened.log, count);
+    opened.log->release(Index(count - 2));
+    opened.log->append({count + 1, {}, {entry(count + 1, 1, "last")}, {}});
+    wait_durable(*opened.log, count + 1);
+  }
+  for (std::uint64_t start = 2; start < 6; ++start) {
+    options.incarnation = Incarnation(start);
+    auto opened = RaftLog::open(options, no_sink);
+    CHECK(opened.log->stats().reason.find("probe: uring") == 0);
+    CHECK(opened.recovered.last_index == Index(count + 1));
+  }
+}
+
 TEST_CASE("a log that was torn at the end opens and says how many bytes it dropped") {
   // Intent: S5 on real files; the header of the batch is whole, its payload is not.
   const TempDir dir;
