@@ -33,7 +33,11 @@ void check_command(std::string_view bytes) {
   const auto command = kv::decode_command(bytes);
   if (!command) return;
   (void)kv::check_request(*command);
-  WW_ASSERT_MSG(kv::encode_command(*command) == bytes, "what decodes encodes to the same bytes");
+  // Not always to the same bytes: an empty field may be written out or left away.
+  const std::string encoded = kv::encode_command(*command);
+  const auto again = kv::decode_command(encoded);
+  WW_ASSERT_MSG(again.has_value(), "what decodes does not decode once it was encoded");
+  WW_ASSERT_MSG(kv::encode_command(*again) == encoded, "a command changes on its way through the log");
 }
 
 }  // namespace

@@ -194,15 +194,17 @@ TEST_CASE("a GET on a connection that the server closed in between is sent again
 TEST_CASE("the client's time-outs, refusals and limits are errors of their own") {
   run_on_reactor([](Executor executor) -> Awaitable<void> {
     HttpPort http(executor);
-    HttpClientOptions options;
-    options.connect_timeout = base::milliseconds(10);
-    options.request_timeout = base::milliseconds(40);
-    options.body_bytes_max = 1000;
-    HttpClient client(executor, http.endpoint(), "x", options);
-    CHECK((co_await client.call({.target = "/slow", .body = {}, .headers = {}})).error() == base::Errc::timed_out);
+    HttpClientOptions hurry;
+    hurry.request_timeout = base::milliseconds(40);
+    HttpClient hurried(executor, http.endpoint(), "x", hurry);
+    CHECK((co_await hurried.call({.target = "/slow", .body = {}, .headers = {}})).error() == base::Errc::timed_out);
+    HttpClientOptions small;
+    small.body_bytes_max = 1000;
+    HttpClient client(executor, http.endpoint(), "x", small);
     CHECK((co_await client.call({.target = "/large", .body = {}, .headers = {}})).error() ==
           base::Errc::limit_exceeded);
-    CHECK((co_await client.call({.target = "/a", .body = {}, .headers = {}})).has_value());
+    HttpClient patient(executor, http.endpoint(), "x");
+    CHECK((co_await patient.call({.target = "/a", .body = {}, .headers = {}})).has_value());
     co_await http.stop();
     HttpClient nobody(executor, http.endpoint().port() != 0 ? fixture::loopback(1) : fixture::loopback(1), "x");
     CHECK((co_await nobody.call({.target = "/", .body = {}, .headers = {}})).error() ==
@@ -222,7 +224,8 @@ TEST_CASE("a drain ends idle connections at once and lets running requests finis
     CHECK(co_await eventually([&] { return http.server.counters().running_requests == 1; }));
     http.port.listener.stop_accepting();
     http.server.begin_drain();
-    CHECK(co_await eventually([&] { return http.server.counters().open_connections == 1; }));
+    // On a machine that stood still meanwhile the running request may have ended too.
+    CHECK(co_await eventually([&] { return http.server.counters().open_connections <= 1; }));
     co_await http.server.drained();
     co_await calls.join();
     REQUIRE(reply);
