@@ -131,6 +131,10 @@ HeaderCheck check_segment_header(std::string_view block, SegmentHeader& header) 
   if (header.version > format_version) return HeaderCheck::newer;
   if (header.version == 0 || header.header_bytes != sizeof header || header.sequence == 0) return HeaderCheck::damaged;
   if (header.base_index == 0 || header.first_batch_sequence == 0) return HeaderCheck::damaged;
+  if (std::max({header.sequence, header.first_batch_sequence, header.base_index, header.incarnation, header.term}) >
+      counter_max) {
+    return HeaderCheck::damaged;
+  }
   return HeaderCheck::valid;
 }
 
@@ -145,6 +149,10 @@ HeaderCheck check_batch_header(std::string_view block, std::uint64_t log_id, Bat
   if (header.length_bytes > batch_bytes_max) return HeaderCheck::damaged;
   if (header.payload_bytes > header.length_bytes - sizeof header) return HeaderCheck::damaged;
   if (header.sequence == 0 || header.durable_upto >= header.sequence) return HeaderCheck::damaged;
+  if (std::max({header.sequence, header.segment_sequence, header.incarnation, header.first_index, header.last_term}) >
+      counter_max) {
+    return HeaderCheck::damaged;
+  }
   return HeaderCheck::valid;
 }
 

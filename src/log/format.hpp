@@ -24,6 +24,8 @@ inline constexpr std::uint32_t block_bytes = 4096;
 inline constexpr std::uint16_t format_version = 1;
 inline constexpr std::uint32_t segment_bytes_min = 16U << 10;  // tests use small ones; RaftLog asks for more
 inline constexpr std::uint32_t segment_bytes_max = 1U << 30;
+// Of sequences, incarnations, indexes and terms: no log gets here, and counting on from more would wrap around.
+inline constexpr std::uint64_t counter_max = 1ULL << 62;
 inline constexpr std::uint64_t segment_magic = 0x31474553474c5757;  // "WWLGSEG1"
 inline constexpr std::uint32_t batch_magic = 0x31425757;            // "WWB1"
 

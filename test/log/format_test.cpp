@@ -108,6 +108,8 @@ TEST_CASE("batch headers are told apart: blank, foreign, damaged, newer, impossi
   CHECK(sealed([](BatchHeader& h) { h.version = 2; }) == HeaderCheck::newer);
   CHECK(sealed([](BatchHeader& h) { h.version = 0; }) == HeaderCheck::damaged);
   CHECK(sealed([](BatchHeader& h) { h.sequence = 0; }) == HeaderCheck::damaged);
+  CHECK(sealed([](BatchHeader& h) { h.sequence = counter_max + 1; }) == HeaderCheck::damaged);
+  CHECK(sealed([](BatchHeader& h) { h.segment_sequence = ~0ULL; }) == HeaderCheck::damaged);
   CHECK(sealed([](BatchHeader& h) { h.durable_upto = h.sequence; }) == HeaderCheck::damaged);
   BatchHeader huge;
   std::string large(batch_bytes_max + block_bytes, '\0');

@@ -195,6 +195,7 @@ TEST_CASE("the client's time-outs, refusals and limits are errors of their own")
   run_on_reactor([](Executor executor) -> Awaitable<void> {
     HttpPort http(executor);
     HttpClientOptions hurry;
+    hurry.connect_timeout = base::milliseconds(10);
     hurry.request_timeout = base::milliseconds(40);
     HttpClient hurried(executor, http.endpoint(), "x", hurry);
     CHECK((co_await hurried.call({.target = "/slow", .body = {}, .headers = {}})).error() == base::Errc::timed_out);
