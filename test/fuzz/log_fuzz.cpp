@@ -92,6 +92,7 @@ class Writer {
     header.segment_bytes = file_bytes;
     header.prev_crc = chain_;
     maybe_change(header);
+    if (header.sequence == 0) header.sequence = next_segment_;  // is not sealed at all
     seal_segment_header(header, image_.segment(slot_).data());
     ++next_segment_;
     offset_ = block_bytes;
