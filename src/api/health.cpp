@@ -23,11 +23,13 @@ Text check_event_loop(const HealthInput& in) {
   return "the event loop did not turn for " + std::to_string(in.event_loop_gap_ms) + " ms";
 }
 
-// A leader whose disk stalls steps down by its own watchdog; killing it first would cost the cluster the hand-over.
-Text check_disk_watchdog(const HealthInput& in) {
-  if (in.is_leader || in.disk_stalled_ms <= disk_stall_ms_max) return {};
+Text late_write(const HealthInput& in, std::int64_t limit_ms) {
+  if (in.disk_stalled_ms <= limit_ms) return {};
   return "a log write has not returned for " + std::to_string(in.disk_stalled_ms) + " ms";
 }
+
+// A leader whose disk stalls steps down by its own watchdog; killing it first would cost the cluster the hand-over.
+Text check_disk_watchdog(const HealthInput& in) { return in.is_leader ? Text() : late_write(in, disk_stall_ms_max); }
 
 Text check_fatal(const HealthInput& in) { return in.fatal; }
 Text check_serializable_read(const HealthInput& in) { return in.store_error; }
@@ -66,8 +68,8 @@ Text check_applied(const HealthInput& in) {
 Text check_not_draining(const HealthInput& in) { return in.is_draining ? "draining" : Text(); }
 
 Text check_disk(const HealthInput& in) {
-  if (in.disk_stalled_ms <= in.disk_stall_limit_ms) return in.disk_error;
-  return "a log write has not returned for " + std::to_string(in.disk_stalled_ms) + " ms";
+  const Text late = late_write(in, in.disk_stall_limit_ms);
+  return late.empty() ? in.disk_error : late;
 }
 
 Text check_proof(const HealthInput& in) { return in.proof_error ? *in.proof_error : Text("not done"); }

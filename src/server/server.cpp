@@ -387,11 +387,15 @@ net::Awaitable<void> Server::watch_member() {
 }
 
 void Server::log_readiness() {
+  std::string failing;
   std::string reason;
   for (const api::CheckResult& check : api::run_checks(api::ProbeKind::readyz, health())) {
-    if (!check.error.empty()) reason += (reason.empty() ? "" : "; ") + std::string(check.name) + ": " + check.error;
+    if (check.error.empty()) continue;
+    reason += (reason.empty() ? "" : "; ") + std::string(check.name) + ": " + check.error;
+    failing += std::string(check.name) + " ";
   }
-  if (reason == last_reason_) return;
+  // A text that counts up while a member catches up is no news.
+  if (failing == last_failing_checks_) return;
   if (reason.empty()) {
     const auto since_start = net::now() - started_;
     sink_.info("server", "ready",
@@ -399,7 +403,7 @@ void Server::log_readiness() {
   } else {
     sink_.warn("server", "not ready: " + reason);
   }
-  last_reason_ = std::move(reason);
+  last_failing_checks_ = std::move(failing);
 }
 
 net::Awaitable<void> Server::wait_for_signal() {

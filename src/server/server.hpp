@@ -107,7 +107,7 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
 
   api::StartupPhase phase_ = api::StartupPhase::reading_metadata;
   bool is_draining_ = false;
-  std::string last_reason_;
+  std::string last_failing_checks_;
 };
 
 }  // namespace whitewater::server
