@@ -113,10 +113,6 @@ void Server::open_disk() {
               {"reactor", net::reactor_name()},
               {"reactor_reason", reactor_reason_}});
   for (const std::string& warning : directory.warnings()) sink_.warn("server", warning);
-  if (identity_->bootstrap().state == discovery::MemberState::removed) {
-    throw FatalError(ExitCode::superseded, "this member was removed from its cluster; empty " + directory.path() +
-                                               " to let it join again as a new member");
-  }
 
   phase_ = api::StartupPhase::opening_store;
   kv::RocksdbOptions store_options;
@@ -210,7 +206,10 @@ void Server::make_discovery() {
   }
   bootstrap_ = std::make_unique<discovery::BootstrapLoop>(executor_, bootstrap, identity_->bootstrap(), *this,
                                                           *identity_, sink_);
-  refresher_->add_listener([this](const discovery::PeerSet& peers) { bootstrap_->on_peers(peers); });
+  refresher_->add_listener([this](const discovery::PeerSet& peers) {
+    bootstrap_->on_peers(peers);
+    if (membership_) membership_->on_peers(peers);
+  });
 }
 
 discovery::BootstrapOptions Server::bootstrap_options() const {
@@ -337,6 +336,10 @@ net::Awaitable<void> Server::serve_member() {
   member_->on_apply_latency([this](base::Duration latency) { metrics_->apply.record_ns(latency.count()); });
   refresher_->set_formed(true);
   phase_ = api::StartupPhase::serving;
+  membership_ = std::make_unique<Membership>(autopilot_options(), *member_, *peers_,
+                                             identity_->directory().path() + "/membership.jsonl", registry_, sink_);
+  membership_->on_removed_call([this](const std::string& how) { end_removed(how); });
+  tasks_.spawn(membership_->run());
   tasks_.spawn(watch_member());
   co_await member_->run();
 }
@@ -374,13 +377,28 @@ replica::ReplicaOptions Server::replica_options() const {
   return replica;
 }
 
+discovery::ClusterView Server::cluster_view() const {
+  const core::Node& node = member_->node();
+  discovery::ClusterView view;
+  view.term = node.term();
+  view.commit = node.committed();
+  view.members = node.committed_configuration().members();
+  return view;
+}
+
+replica::AutopilotOptions Server::autopilot_options() const {
+  replica::AutopilotOptions autopilot;
+  return autopilot;
+}
+
 // What others may know of this member, and what an operator should: kept current beside the work.
 net::Awaitable<void> Server::watch_member() {
   while (true) {
     const core::Node& node = member_->node();
     // The no-op after entry 1 is committed: a quorum has begun, so that nobody needs the founding set any more.
     if (node.committed().value >= 2) identity_->forget_founders();
-    bootstrap_->on_cluster_view({node.term(), node.committed(), node.configuration().members()});
+    bootstrap_->on_cluster_view(cluster_view());
+    peers_->close_left_links();
     log_readiness();
     co_await net::sleep_for(watch_interval);
   }
@@ -445,7 +463,9 @@ net::LocalIdentity Server::identity() const {
   return {identity_->cluster(), identity_->node(), identity_->incarnation(), options_.name, advertise_};
 }
 
-void Server::on_hello(const net::PeerInfo&) {}
+void Server::on_hello(const net::PeerInfo& peer) {
+  if (membership_) membership_->on_hello(peer);
+}
 
 void Server::on_message(core::Message message) {
   if (member_) member_->on_message(std::move(message));
@@ -461,6 +481,17 @@ net::Awaitable<std::string> Server::on_bootstrap(net::PeerInfo, std::string payl
 }
 
 void Server::on_superseded(base::Incarnation newer) { end_superseded(newer); }
+
+// Its log and store are of no use to the cluster any more; they stay for people to look at.
+void Server::end_removed(const std::string& how) {
+  discovery::BootstrapMeta meta;
+  meta.state = discovery::MemberState::removed;
+  meta.cluster_id = identity_->cluster();
+  identity_->store(meta);
+  throw FatalError(ExitCode::superseded, "this member was removed from its cluster (" + how +
+                                             "); it will not take part any more until " +
+                                             identity_->directory().path() + " is empty");
+}
 
 void Server::end_superseded(base::Incarnation newer) const {
   throw FatalError(ExitCode::superseded,

@@ -167,7 +167,7 @@ net::Awaitable<void> Server::ask_row(core::Member member, api::MemberRow* row) {
   row->address = member.name;
   row->role = "unreachable";
   row->reason = "does not answer";
-  const auto endpoints = co_await resolve_address(*source_, member.name);
+  const auto endpoints = co_await resolve_address(*source_, peers_->address_of(member));
   if (!endpoints || endpoints->empty()) {
     row->reason = "its name does not resolve";
     co_return;
