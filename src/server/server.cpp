@@ -440,14 +440,7 @@ net::Awaitable<void> Server::shut_down() {
   // 2. New clients stop coming only when that has reached every node.
   if (options_.drain_delay_ms > 0) co_await net::sleep_for(base::milliseconds(options_.drain_delay_ms));
   // 3. Leadership moves while requests are still served: the others lose no election time-out.
-  if (member_ && member_->replica().is_leader()) {
-    const bool handed_over = co_await member_->hand_over(
-        std::min<base::Duration>(remaining(), base::milliseconds(2 * options_.election_timeout_ms)));
-    sink_.info("server", handed_over ? "leadership handed over" : "nobody could take over the leadership");
-    // Requests that other members have forwarded are still on their way here. Turned back they are proposed to the new
-    // leader; left unread their clients would wait for a time-out.
-    if (handed_over) co_await net::sleep_for(std::min(remaining() / 2, forwards_turn_back_time));
-  }
+  co_await hand_over(std::min<base::Duration>(remaining(), base::milliseconds(2 * options_.election_timeout_ms)));
   // 4. No new connections; the requests that run are finished.
   listener_->stop_accepting();
   http_->begin_drain();
@@ -457,6 +450,58 @@ net::Awaitable<void> Server::shut_down() {
   if (member_) member_->stop();
   // 6. Everything ends; the store is flushed and the log closed when the server is destroyed, after the last task.
   tasks_.cancel();
+}
+
+// False when nobody could take the leadership over; true when this member does not lead.
+net::Awaitable<bool> Server::hand_over(base::Duration limit) {
+  if (!member_ || !member_->replica().is_leader()) co_return true;
+  const bool handed_over = co_await member_->hand_over(limit);
+  sink_.info("server", handed_over ? "leadership handed over" : "nobody could take over the leadership");
+  // Requests that other members have forwarded are still on their way here. Turned back they are proposed to the new
+  // leader; left unread their clients would wait for a time-out.
+  if (handed_over) co_await net::sleep_for(std::min(limit / 2, forwards_turn_back_time));
+  co_return handed_over;
+}
+
+net::Awaitable<bool> Server::drain(base::Duration limit) {
+  sink_.info("server", "draining by request: not ready until a restart");
+  is_draining_ = true;
+  co_return co_await hand_over(limit);
+}
+
+// Whoever is asked learns where the cluster is, and joins it as it would join one that it had found itself.
+net::Awaitable<base::Result<base::NodeId>> Server::invite(std::string address) {
+  const auto place = discovery::parse_host_port(address, raft_port_default);
+  if (!place) co_return place.error();
+  discovery::PeerInfo self;
+  self.name = options_.name;
+  self.node_id = identity_->node();
+  self.incarnation = identity_->incarnation();
+  self.cluster_id = identity_->cluster();
+  self.state = discovery::MemberState::member;
+  self.token = options_.bootstrap_token;
+  self.advertise = advertise_;
+  const discovery::ClusterView view = cluster_view();
+  self.term = view.term;
+  self.commit = view.commit;
+  self.members = view.members;
+  const base::Instant give_up = net::now() + base::milliseconds(options_.request_timeout_ms);
+  const auto payload =
+      co_await exchange(*place, discovery::encode(discovery::BootstrapRequest(discovery::Hello{self})));
+  if (!payload) co_return payload.error();
+  const auto reply = discovery::decode_bootstrap_reply(*payload);
+  if (!reply) co_return reply.error();
+  const auto* hello = std::get_if<discovery::HelloReply>(&*reply);
+  if (hello == nullptr) co_return base::make_error_code(base::Errc::malformed);
+  const discovery::PeerInfo& invited = hello->info;
+  if (!invited.cluster_id.is_zero() && invited.cluster_id != self.cluster_id) {
+    co_return base::make_error_code(base::Errc::wrong_cluster);
+  }
+  while (!member_->node().configuration().contains(invited.node_id)) {
+    if (net::now() >= give_up) co_return base::make_error_code(base::Errc::timed_out);
+    co_await net::sleep_for(base::milliseconds(20));
+  }
+  co_return invited.node_id;
 }
 
 net::LocalIdentity Server::identity() const {

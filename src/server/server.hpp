@@ -51,6 +51,9 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   base::NodeId node() const override { return identity_->node(); }
   api::MemberRow own_row() override;
   net::Awaitable<std::vector<api::MemberRow>> all_rows() override;
+  std::string membership_history() override;
+  net::Awaitable<base::Result<base::NodeId>> invite(std::string address) override;
+  net::Awaitable<bool> drain(base::Duration limit) override;
 
  private:
   void open_disk();
@@ -68,7 +71,7 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   net::Awaitable<void> watch_member();
   net::Awaitable<void> wait_for_signal();
   net::Awaitable<void> shut_down();
-  net::Awaitable<void> leave();
+  net::Awaitable<bool> hand_over(base::Duration limit);
   [[noreturn]] void end_removed(const std::string& how);
   [[nodiscard]] replica::AutopilotOptions autopilot_options() const;
   [[nodiscard]] discovery::ClusterView cluster_view() const;

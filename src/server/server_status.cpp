@@ -140,6 +140,16 @@ api::MemberRow Server::own_row() {
   return row;
 }
 
+std::string Server::membership_history() {
+  std::string text = "[";
+  if (membership_) {
+    for (const MembershipEvent& event : membership_->history().events()) {
+      text += (text.size() > 1 ? ",\n" : "\n") + encode(event);
+    }
+  }
+  return text + "]\n";
+}
+
 net::Awaitable<std::vector<api::MemberRow>> Server::all_rows() {
   std::vector<api::MemberRow> rows;
   if (!member_ || member_->node().configuration().members().empty()) {
