@@ -121,8 +121,12 @@ std::string pod_name_of(std::string_view host) {
 }
 
 Candidate make_candidate(std::string name, HostPort address, std::vector<std::string> addresses) {
-  auto ordinal = ordinal_of(name);
-  return {std::move(name), std::move(address), std::move(addresses), ordinal};
+  Candidate candidate;
+  candidate.ordinal = ordinal_of(name);
+  candidate.name = std::move(name);
+  candidate.address = std::move(address);
+  candidate.addresses = std::move(addresses);
+  return candidate;
 }
 
 CandidateBook::CandidateBook(std::string source, std::string absence) {
@@ -212,13 +216,21 @@ std::string describe(const Candidate& candidate) {
 
 std::string describe(const PeerSet& set) {
   std::string text = set.source + ": ";
+  std::string names;
+  std::string guesses;
+  std::size_t count = 0;
+  for (const auto& peer : set.peers) {
+    auto& list = peer.is_guess ? guesses : names;
+    list += (list.empty() ? "" : ", ") + peer.name;
+    if (!peer.is_guess) ++count;
+  }
   if (!set.is_known) {
     text += "no answer yet";
   } else {
-    text += std::to_string(set.peers.size()) + " candidates";
-    for (std::size_t i = 0; i < set.peers.size(); ++i) text += (i == 0 ? ": " : ", ") + set.peers[i].name;
+    text += std::to_string(count) + " candidates" + (names.empty() ? "" : ": ") + names;
     if (set.is_stale) text += " (partly or all from an older answer)";
   }
+  if (!guesses.empty()) text += "; found under names guessed from the own one: " + guesses;
   if (!set.last_error.empty()) text += "; the last attempt failed: " + set.last_error;
   return text;
 }
