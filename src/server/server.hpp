@@ -56,7 +56,6 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   void make_discovery();
   void make_network();
   [[nodiscard]] discovery::BootstrapOptions bootstrap_options() const;
-  [[nodiscard]] std::string advertised_address() const;
   [[nodiscard]] replica::ReplicaOptions replica_options() const;
   [[nodiscard]] api::ServerSnapshot snapshot();
   net::Awaitable<void> serve_member();
