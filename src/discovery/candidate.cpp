@@ -121,11 +121,12 @@ std::string pod_name_of(std::string_view host) {
 }
 
 Candidate make_candidate(std::string name, HostPort address, std::vector<std::string> addresses) {
+  auto ordinal = ordinal_of(name);
   Candidate candidate;
-  candidate.ordinal = ordinal_of(name);
   candidate.name = std::move(name);
   candidate.address = std::move(address);
   candidate.addresses = std::move(addresses);
+  candidate.ordinal = ordinal;
   return candidate;
 }
 

@@ -237,13 +237,12 @@ net::Awaitable<void> Server::serve_member() {
     log_->append({token_begin, core::HardState{}, {}, std::nullopt});
     co_await wait_durable(token_begin);
   }
+  const bool was_member = identity_->bootstrap().state == discovery::MemberState::member;
   const discovery::BootstrapOutcome outcome = co_await bootstrap_->outcome();
-  const bool has_founded = std::holds_alternative<discovery::Found>(outcome);
   log_->set_cluster(identity_->cluster());
   auto entry = discovery::founding_entry(identity_->bootstrap());
   if (entry && recovered_.last_index.is_zero()) co_await write_founding_entry(std::move(*entry));
-  sink_.info("server", has_founded ? "member of a founded cluster" : "belongs to a cluster",
-             {{"cluster_id", base::to_hex(identity_->cluster())}});
+  log_outcome(outcome, was_member);
 
   if (is_log_behind_snapshot()) co_await begin_log_behind_snapshot();
 
@@ -263,8 +262,10 @@ net::Awaitable<void> Server::serve_member() {
   start.first_election_delay = base::microseconds(rng_.in_range(half_timeout_us / 3, half_timeout_us));
   member_ = std::make_unique<Member>(executor_, replica_options(), std::move(start), std::move(store_), *log_,
                                      token_reset, base::milliseconds(options_.disk_stall_ms), *peers_, sink_);
-  member_->on_configuration(
-      [this](const core::Configuration& configuration) { peers_->set_configuration(configuration); });
+  member_->on_configuration([this](const core::Configuration& configuration) {
+    peers_->set_configuration(configuration);
+    log_own_role(configuration);
+  });
   snapshot_sender_ = std::make_unique<SnapshotSender>(executor_, *member_, *peers_, options_.snapshot_rate_bytes,
                                                       base::Rng(rng_.next()), sink_, snapshot_counters_);
   member_->on_snapshot_wanted([this](base::NodeId peer) { snapshot_sender_->send(peer); });
@@ -274,6 +275,36 @@ net::Awaitable<void> Server::serve_member() {
   phase_ = api::StartupPhase::serving;
   tasks_.spawn(watch_member());
   co_await member_->run();
+}
+
+void Server::log_outcome(const discovery::BootstrapOutcome& outcome, bool was_member) {
+  const auto cluster = base::to_hex(identity_->cluster());
+  const auto* found = std::get_if<discovery::Found>(&outcome);
+  std::string names;
+  const auto add = [&](const core::Member& member) { names += (names.empty() ? "" : ", ") + member.name; };
+  if (was_member) {
+    sink_.info("server", "belongs to a cluster since an earlier start", {{"cluster_id", cluster}});
+  } else if (found != nullptr) {
+    for (const core::Member& member : found->configuration.members()) add(member);
+    sink_.info("server", "founded a cluster", {{"cluster_id", cluster}, {"members", names}});
+  } else {
+    for (const core::Member& member : std::get<discovery::Join>(outcome).members) add(member);
+    sink_.info("server", "found a cluster and waits to be added to it", {{"cluster_id", cluster}, {"members", names}});
+  }
+}
+
+// What this member is in its cluster: one line at each change, so that the log of a new pod tells that it joined.
+void Server::log_own_role(const core::Configuration& configuration) {
+  const base::NodeId self = identity_->node();
+  const std::string role = configuration.is_voter(self)     ? "voter"
+                           : configuration.is_learner(self) ? "learner"
+                           : last_role_.empty()             ? ""
+                                                            : "no member any more";
+  if (role == last_role_) return;
+  last_role_ = role;
+  sink_.info("server",
+             "in the cluster: " + role + ", of " + std::to_string(configuration.members().size()) + " members",
+             {{"cluster_id", base::to_hex(identity_->cluster())}, {"voters", configuration.voters.size()}});
 }
 
 // Entry 1 is the configuration of the founders, the same bytes on each of them.
