@@ -19,12 +19,6 @@ constexpr std::size_t warned_max = 256;  // bad entries that are remembered so a
 
 std::string error_text() { return std::strerror(errno); }
 
-std::string list_of(const std::vector<std::string>& texts) {
-  std::string list;
-  for (const auto& text : texts) list += (list.empty() ? "" : "; ") + text;
-  return list;
-}
-
 }  // namespace
 
 FileText read_small_file(const std::string& path, std::size_t bytes_max) {
@@ -89,9 +83,7 @@ void FileSource::take(PeersFile file) {
   if (file.expect != 0) expect_ = file.expect;
   if (!file.token.empty()) token_ = std::move(file.token);
   if (!file.problem.empty()) {
-    auto reason = "the peers file " + options_.path + " says nothing: " + file.problem;
-    if (!bad_entries_.empty()) reason += " (" + list_of(bad_entries_) + ")";
-    book_.on_failure(std::move(reason));
+    book_.on_failure("the peers file " + options_.path + " says nothing: " + file.problem);
   } else if (book_.on_answer(net::now(), std::move(file.peers), base::Duration(0))) {
     guesses_.on_news(net::now());
   }

@@ -90,33 +90,36 @@ struct Reader {
   PeersFile file;
   std::set<HostPort> addresses;
   std::size_t bad_count = 0;
+  std::string examples;  // of bad entries
 
-  void complain(std::string text) {
-    if (++bad_count <= bad_entries_max) file.bad.push_back(std::move(text));
+  void complain(std::string_view entry, const std::string& why) {
+    if (++bad_count <= bad_entries_max) file.bad.push_back(shown(entry) + " " + why);
+    constexpr std::size_t examples_max = 3;
+    if (bad_count <= examples_max) examples += (examples.empty() ? "" : ", ") + shown(entry);
   }
 
   void read_entry(const json::value& value) {
-    if (!value.is_string()) return complain(shown(json::serialize(value)) + " is no text \"host:port\"");
+    if (!value.is_string()) return complain(json::serialize(value), "is no text \"host:port\"");
     const std::string_view text(value.get_string());
     std::string_view name;
     std::string_view place = text;
     if (const auto equals = text.find('='); equals != std::string_view::npos) {
       name = text.substr(0, equals);
       place = text.substr(equals + 1);
-      if (!is_host_valid(name)) return complain(shown(text) + " is not host:port or name=host:port");
+      if (!is_host_valid(name)) return complain(text, "is not host:port or name=host:port");
     }
     if (place.empty() || place.starts_with(':')) {
-      return complain(shown(text) + " has no host: the pod had no address yet when the file was written");
+      return complain(text, "has no host: the pod had no address yet when the file was written");
     }
     auto address = parse_place(place, default_port);
-    if (!address) return complain(shown(text) + " is not host:port or name=host:port");
+    if (!address) return complain(text, "is not host:port or name=host:port");
     const auto is_word = std::find(resolver_words.begin(), resolver_words.end(), address->host) != resolver_words.end();
     if (is_word) {
-      return complain(shown(text) +
-                      " is the end of an error message of nslookup, not a host: the service had no record "
-                      "yet when the file was written");
+      return complain(text,
+                      "is the end of an error message of nslookup, not a host: the service had no record yet when the "
+                      "file was written");
     }
-    if (file.peers.size() == candidates_max) return complain(shown(text) + " is above the limit of 256 entries");
+    if (file.peers.size() == candidates_max) return complain(text, "is above the limit of 256 entries");
     if (!addresses.insert(*address).second) return;
     auto label = name.empty() ? pod_name_of(address->host) : std::string(name);
     if (is_ip_literal(label)) label = describe(*address);
@@ -128,7 +131,7 @@ struct Reader {
       boost::system::error_code code;
       const auto number = expect->to_number<std::uint32_t>(code);
       if (code || number > founders_max) {
-        complain("\"expect\" is not a number from 0 to " + std::to_string(founders_max));
+        complain("expect", "is not a number from 0 to " + std::to_string(founders_max));
       } else {
         file.expect = number;
       }
@@ -137,7 +140,7 @@ struct Reader {
       if (token->is_string() && token->get_string().size() <= token_bytes_max) {
         file.token = std::string(token->get_string());
       } else {
-        complain("\"cluster\" is not a text of at most " + std::to_string(token_bytes_max) + " bytes");
+        complain("cluster", "is not a text of at most " + std::to_string(token_bytes_max) + " bytes");
       }
     }
     const auto* peers = document.if_contains("peers");
@@ -147,7 +150,8 @@ struct Reader {
     }
     for (const auto& entry : peers->get_array()) read_entry(entry);
     if (file.peers.empty()) {
-      file.problem = peers->get_array().empty() ? "its list of peers is empty" : "none of its entries is a peer";
+      file.problem =
+          peers->get_array().empty() ? "its list of peers is empty" : "none of its entries is a peer: " + examples;
     }
   }
 };
@@ -155,7 +159,7 @@ struct Reader {
 }  // namespace
 
 PeersFile parse_peers_file(std::string_view text, std::uint16_t default_port) {
-  Reader reader{default_port, {}, {}, 0};
+  Reader reader{default_port, {}, {}, 0, {}};
   if (text.size() > peers_file_bytes_max) {
     reader.file.problem = "it is larger than 1 MiB";
     return std::move(reader.file);

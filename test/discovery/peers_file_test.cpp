@@ -45,7 +45,7 @@ TEST_CASE("the whole output of the guide's scripts yields every peer with its na
 TEST_CASE("a resolver's error word is no peer, and the complaint names the entry") {
   const auto file = parse_peers_file(busybox_pod_0, port);
   REQUIRE(file.peers.empty());
-  REQUIRE(file.problem == "none of its entries is a peer");
+  REQUIRE(file.problem == "none of its entries is a peer: \"NXDOMAIN:8090\"");
   REQUIRE(file.bad.size() == 1);
   REQUIRE(file.bad[0].starts_with("\"NXDOMAIN:8090\" is the end of an error message"));
   // The other ends that busybox's nslookup has: a server that fails, one that refuses, a name without this record.
@@ -66,7 +66,7 @@ TEST_CASE("pods without an address leave entries without a host; the good ones b
           std::vector<std::string>{"\":8090\" has no host: the pod had no address yet when the file was written"});
   const auto none = parse_peers_file(kubectl_holes, port);
   REQUIRE(none.peers.empty());
-  REQUIRE(none.problem == "none of its entries is a peer");
+  REQUIRE(none.problem == "none of its entries is a peer: \":8090\", \":8090\", \":8090\"");
 }
 
 TEST_CASE("commas without an element do not hide the entries") {
