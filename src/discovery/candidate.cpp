@@ -217,13 +217,21 @@ std::string describe(const Candidate& candidate) {
 
 std::string describe(const PeerSet& set) {
   std::string text = set.source + ": ";
+  std::string names;
+  std::string guesses;
+  std::size_t count = 0;
+  for (const auto& peer : set.peers) {
+    auto& list = peer.is_guess ? guesses : names;
+    list += (list.empty() ? "" : ", ") + peer.name;
+    if (!peer.is_guess) ++count;
+  }
   if (!set.is_known) {
     text += "no answer yet";
   } else {
-    text += std::to_string(set.peers.size()) + " candidates";
-    for (std::size_t i = 0; i < set.peers.size(); ++i) text += (i == 0 ? ": " : ", ") + set.peers[i].name;
+    text += std::to_string(count) + " candidates" + (names.empty() ? "" : ": ") + names;
     if (set.is_stale) text += " (partly or all from an older answer)";
   }
+  if (!guesses.empty()) text += "; found under names guessed from the own one: " + guesses;
   if (!set.last_error.empty()) text += "; the last attempt failed: " + set.last_error;
   return text;
 }

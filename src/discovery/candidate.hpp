@@ -50,7 +50,7 @@ struct Candidate {
   std::optional<std::uint32_t> ordinal;
   std::string uid;              // the pod's uid, one per incarnation; empty where the source does not tell
   bool is_terminating = false;  // the pod is being deleted: dialled last, not counted for bootstrap
-  bool is_guess = false;        // not from an answer: an ordinal's name made from the own one
+  bool is_guess = false;        // from no answer: an ordinal name made from the own one (guesses.hpp)
   bool operator==(const Candidate&) const = default;
 };
 [[nodiscard]] Candidate make_candidate(std::string name, HostPort address, std::vector<std::string> addresses = {});
@@ -60,11 +60,13 @@ struct PeerSet {
   std::string source;   // "dns", "static", ...
   std::string absence;  // why a name is not here, for people: "no SRV record", "not in the list"
   std::vector<Candidate> peers;
-  base::Instant as_of;     // the last good answer
-  bool is_known = false;   // there was a good answer
-  bool is_stale = false;   // the newest attempt failed, or part of the set is from an older answer
-  std::string last_error;  // of the newest attempt; empty when it was good
-  base::Duration ttl{0};   // of the newest good answer; 0 = no statement
+  base::Instant as_of;       // the last good answer
+  bool is_known = false;     // there was a good answer
+  bool is_stale = false;     // the newest attempt failed, or part of the set is from an older answer
+  std::string last_error;    // of the newest attempt; empty when it was good
+  base::Duration ttl{0};     // of the newest good answer; 0 = no statement
+  std::uint32_t expect = 0;  // founders that the source itself states; 0: it states none
+  std::string token;         // of the release, as the source states it; empty: it states none
 };
 
 class CandidateBook {

@@ -231,7 +231,8 @@ std::optional<std::string> read_key(const RawLine& raw, CliCommand& command) {
 // The word that was meant as a command, when CLI11 could make nothing of the line.
 std::optional<std::string> unknown_command(const std::vector<std::string>& arguments) {
   static const std::vector<std::string> commands{"serve",      "put",   "get",   "del",    "members", "member",
-                                                 "membership", "scale", "drain", "status", "config",  "version"};
+                                                 "membership", "scale", "drain", "status", "config",  "discover",
+                                                 "version"};
   const auto word = std::find_if(arguments.begin(), arguments.end(), [](const auto& a) { return !a.starts_with('-'); });
   if (word == arguments.end() || std::find(commands.begin(), commands.end(), *word) != commands.end())
     return std::nullopt;
@@ -295,6 +296,7 @@ Cluster
 Member
   serve               run a member (whitewater serve --help lists its options)
   config              the options in force, and where each came from
+  discover            what each way of finding peers sees now; --method, --min N, --timeout T, --output FILE
 
   version             version of this executable
   --help              this text; COMMAND --help tells more

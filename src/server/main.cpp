@@ -7,6 +7,7 @@
 
 #include "server/cli.hpp"
 #include "server/config.hpp"
+#include "server/discover.hpp"
 #include "server/launcher.hpp"
 #include "server/log_sink.hpp"
 #include "server/server.hpp"
@@ -72,6 +73,7 @@ int serve(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace whitewater;
+  if (const auto exit_code = server::run_discover_command(argc, argv)) return *exit_code;
   if (const auto exit_code = server::run_client_command(argc, argv)) return *exit_code;
   return server::serve(argc, argv);
 }

@@ -16,13 +16,14 @@
 
 namespace whitewater::server {
 
-enum class DiscoveryMethod : std::uint8_t { automatic, static_list, dns };
+enum class DiscoveryMethod : std::uint8_t { automatic, static_list, file, kubernetes, dns };
 enum class LogStrategyChoice : std::uint8_t { automatic, uring, thread, buffered };
 enum class ReactorChoice : std::uint8_t { automatic, uring, epoll };
 enum class LogFormatChoice : std::uint8_t { automatic, json, text };
 enum class LogLevelChoice : std::uint8_t { debug, info, warn, error };
 
 inline constexpr std::uint16_t raft_port_default = 8090;
+inline constexpr std::uint64_t max_voters_limit = 31;
 
 struct Options {
   // Who this member is.
@@ -38,17 +39,30 @@ struct Options {
   // How it finds its peers.
   DiscoveryMethod discovery = DiscoveryMethod::automatic;
   std::vector<std::string> peers;  // name=host:port
+  std::string peers_file;          // PEERS_FILE
+  std::string label_selector;      // LABEL_SELECTOR, as kubectl -l takes it
+  std::string kubernetes_api;      // host:port; empty: not in a cluster
+  std::string kubernetes_folder;   // token, ca.crt and namespace of the service account
   std::string service_name;
   std::string service_port_name;
-  std::string kube_namespace;
+  std::string kube_namespace;            // empty: what the source itself finds
   std::string cluster_domain;            // empty: from the search list of resolv.conf
   std::vector<std::string> dns_servers;  // host:port; empty: resolv.conf
+  std::string hosts_file;                // names this host in full
 
   // How a cluster is founded.
-  std::uint64_t bootstrap_expect = 0;  // 0: not stated
+  std::uint64_t bootstrap_expect = 0;  // 0: inferred
   std::string bootstrap_token;
   bool bootstrap_single = false;
   std::uint64_t bootstrap_settle_ms = 0;
+  std::uint64_t bootstrap_infer_settle_ms = 0;
+
+  // How its members change by themselves.
+  std::uint64_t max_voters = 0;
+  std::uint64_t stabilization_ms = 0;
+  std::uint64_t replace_after_ms = 0;
+  std::uint64_t dead_server_timeout_ms = 0;  // 0: never
+  bool rejoin_removed = false;
 
   // Raft.
   std::uint64_t election_timeout_ms = 0;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/types.hpp"
+#include "server/options_enum.hpp"
 #include "server/options_value.hpp"
 
 namespace whitewater::server {
@@ -66,6 +67,10 @@ bool is_dns_label(std::string_view text) {
 
 void check_discovery(const LoadedOptions& loaded, std::vector<std::string>& errors) {
   const Options& options = loaded.options;
+  if (!options.kube_namespace.empty() && !is_dns_label(options.kube_namespace)) {
+    errors.push_back("namespace: \"" + options.kube_namespace + "\" is not a DNS label");
+  }
+  if (!options.kubernetes_api.empty()) check_address("kubernetes_api", options.kubernetes_api, errors);
   switch (effective_discovery(options)) {
     case DiscoveryMethod::dns:
       if (options.service_name.empty()) {
@@ -74,11 +79,27 @@ void check_discovery(const LoadedOptions& loaded, std::vector<std::string>& erro
       }
       for (const auto& [option, label] :
            {std::pair<std::string_view, std::string_view>{"service_name", options.service_name},
-            {"service_port_name", options.service_port_name},
-            {"namespace", options.kube_namespace}}) {
+            {"service_port_name", options.service_port_name}}) {
         if (!is_dns_label(label)) {
           errors.push_back(std::string(option) + ": \"" + std::string(label) + "\" is not a DNS label");
         }
+      }
+      break;
+    case DiscoveryMethod::file:
+      if (options.peers_file.empty()) {
+        errors.emplace_back("discovery: file needs PEERS_FILE (or --peers-file), the file that names the peers");
+      }
+      break;
+    case DiscoveryMethod::kubernetes:
+      if (options.label_selector.empty()) {
+        errors.emplace_back(
+            "discovery: kubernetes needs LABEL_SELECTOR (or --label-selector), for example app=whitewater");
+      }
+      if (options.kubernetes_api.empty()) {
+        errors.emplace_back(
+            "discovery: kubernetes needs the address of the API server: KUBERNETES_SERVICE_HOST is not set, so this is "
+            "no "
+            "pod; --kubernetes-api host:port names it");
       }
       break;
     case DiscoveryMethod::static_list:
@@ -89,8 +110,8 @@ void check_discovery(const LoadedOptions& loaded, std::vector<std::string>& erro
     case DiscoveryMethod::automatic:
       if (!options.bootstrap_single) {
         errors.emplace_back(
-            "no way to find peers: set SERVICE_NAME (DNS), or --peers name=host:port,... or, for a cluster of one, "
-            "--bootstrap-single");
+            "no way to find peers: set SERVICE_NAME (DNS), LABEL_SELECTOR (Kubernetes API), PEERS_FILE, or --peers "
+            "name=host:port,... or, for a cluster of one, --bootstrap-single");
       }
       break;
   }
@@ -151,10 +172,67 @@ void check_sizes(const Options& options, std::vector<std::string>& errors) {
 
 DiscoveryMethod effective_discovery(const Options& options) {
   if (options.discovery != DiscoveryMethod::automatic) return options.discovery;
-  if (!options.peers.empty()) return DiscoveryMethod::static_list;
-  if (!options.service_name.empty()) return DiscoveryMethod::dns;
-  return DiscoveryMethod::automatic;
+  const auto usable = usable_methods(options);
+  return usable.empty() ? DiscoveryMethod::automatic : usable.front();
 }
+
+std::vector<DiscoveryMethod> usable_methods(const Options& options) {
+  std::vector<DiscoveryMethod> methods;
+  if (!options.peers.empty()) methods.push_back(DiscoveryMethod::static_list);
+  if (!options.peers_file.empty()) methods.push_back(DiscoveryMethod::file);
+  if (!options.label_selector.empty()) methods.push_back(DiscoveryMethod::kubernetes);
+  if (!options.service_name.empty()) methods.push_back(DiscoveryMethod::dns);
+  return methods;
+}
+
+std::string reason_of_method(const Options& options) {
+  const auto method = effective_discovery(options);
+  if (options.discovery != DiscoveryMethod::automatic) {
+    return "discovery is set to " + std::string(choice_name(options.discovery));
+  }
+  std::string reason;
+  switch (method) {
+    case DiscoveryMethod::static_list:
+      reason = "peers are listed";
+      break;
+    case DiscoveryMethod::file:
+      reason = "PEERS_FILE is set";
+      break;
+    case DiscoveryMethod::kubernetes:
+      reason = "LABEL_SELECTOR is set";
+      break;
+    case DiscoveryMethod::dns:
+      reason = "SERVICE_NAME is set";
+      break;
+    case DiscoveryMethod::automatic:
+      return "nothing says how to find peers";
+  }
+  std::string others;
+  for (const auto other : usable_methods(options)) {
+    if (other != method) others.append(others.empty() ? "" : ", ").append(choice_name(other));
+  }
+  if (!others.empty()) reason.append("; not used: ").append(others).append(" (--discovery chooses)");
+  return reason;
+}
+
+namespace {
+
+// What Kubernetes puts into every pod; an IPv6 address comes without brackets.
+std::string in_cluster_api(const OptionInputs& inputs) {
+  const auto value_of = [&](const char* name) {
+    const auto variable = inputs.environment.find(name);
+    return variable == inputs.environment.end() ? std::string() : variable->second;
+  };
+  const std::string host = value_of("KUBERNETES_SERVICE_HOST");
+  if (host.empty()) return {};
+  std::string port = value_of("KUBERNETES_SERVICE_PORT_HTTPS");
+  if (port.empty()) port = value_of("KUBERNETES_SERVICE_PORT");
+  if (port.empty()) port = "443";
+  const bool needs_brackets = host.find(':') != std::string::npos && host.front() != '[';
+  return (needs_brackets ? "[" + host + "]" : host) + ":" + port;
+}
+
+}  // namespace
 
 void derive_defaults(const OptionInputs& inputs, LoadedOptions& loaded) {
   Options& options = loaded.options;
@@ -166,6 +244,10 @@ void derive_defaults(const OptionInputs& inputs, LoadedOptions& loaded) {
   if (options.listen.empty()) {
     options.listen = describe(HostPort{options.pod_ip.empty() ? "0.0.0.0" : options.pod_ip, raft_port_default});
     mark_derived(loaded, "listen");
+  }
+  if (options.kubernetes_api.empty()) {
+    options.kubernetes_api = in_cluster_api(inputs);
+    if (!options.kubernetes_api.empty()) mark_derived(loaded, "kubernetes_api");
   }
   if (options.bootstrap_expect == 0 && !is_given(loaded, "bootstrap_expect")) {
     if (options.bootstrap_single) {

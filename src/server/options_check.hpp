@@ -12,7 +12,12 @@ void derive_defaults(const OptionInputs& inputs, LoadedOptions& loaded);
 // Appends one sentence to `loaded.errors` for each broken rule, and to `loaded.warnings` for each doubtful choice.
 void check_options(LoadedOptions& loaded);
 
-// The method that `discovery = auto` stands for.
+// The method that `discovery = auto` stands for; `automatic` when nothing says how to find peers.
 [[nodiscard]] DiscoveryMethod effective_discovery(const Options& options);
+// What `options` hold enough for, in the order in which auto chooses.
+[[nodiscard]] std::vector<DiscoveryMethod> usable_methods(const Options& options);
+// Why effective_discovery is what it is, and which usable methods it passes over: "PEERS_FILE is set; not used: dns
+// (--discovery dns takes it)".
+[[nodiscard]] std::string reason_of_method(const Options& options);
 
 }  // namespace whitewater::server

@@ -18,8 +18,11 @@ const ChoiceNames<Enum>& choice_names();
 
 template <>
 inline const ChoiceNames<DiscoveryMethod>& choice_names() {
-  static const ChoiceNames<DiscoveryMethod> names{
-      {"auto", DiscoveryMethod::automatic}, {"static", DiscoveryMethod::static_list}, {"dns", DiscoveryMethod::dns}};
+  static const ChoiceNames<DiscoveryMethod> names{{"auto", DiscoveryMethod::automatic},
+                                                  {"static", DiscoveryMethod::static_list},
+                                                  {"file", DiscoveryMethod::file},
+                                                  {"kubernetes", DiscoveryMethod::kubernetes},
+                                                  {"dns", DiscoveryMethod::dns}};
   return names;
 }
 template <>

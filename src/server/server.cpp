@@ -6,14 +6,11 @@
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
-#include <fstream>
 
-#include "discovery/dns_source.hpp"
-#include "discovery/static_source.hpp"
 #include "kv/rocksdb_backend.hpp"
 #include "net/peer_dial.hpp"
 #include "net/timeout.hpp"
-#include "server/options_check.hpp"
+#include "server/discovery_setup.hpp"
 
 namespace whitewater::server {
 namespace {
@@ -44,24 +41,6 @@ log::Strategy to_strategy(LogStrategyChoice choice) {
       return log::Strategy::buffered;
   }
   return log::Strategy::automatic;
-}
-
-std::uint16_t port_of(const std::string& address) {
-  const auto place = discovery::parse_host_port(address, raft_port_default);
-  return place ? place->port : raft_port_default;
-}
-
-// The search list of resolv.conf names the cluster's domain.
-std::vector<std::string> read_search_list() {
-  std::ifstream in("/etc/resolv.conf");
-  std::string text(discovery::resolv_conf_bytes_max, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  return discovery::search_list_of(text);
-}
-
-std::string place_text(const std::string& host, std::uint16_t port) {
-  return discovery::describe(discovery::HostPort{host, port});
 }
 
 core::LogStart to_log_start(log::RecoveredLog& recovered) {
@@ -107,7 +86,7 @@ void Server::open_disk() {
   sink_.info("server", "I am " + options_.name,
              {{"node_id", base::to_hex(identity_->node())},
               {"incarnation", identity_->incarnation().value},
-              {"address", advertised_address()},
+              {"address", advertised_address(options_)},
               {"data_dir", directory.path()},
               {"filesystem", directory.filesystem().name},
               {"reactor", net::reactor_name()},
@@ -175,29 +154,9 @@ net::Awaitable<void> Server::begin_log_behind_snapshot() {
 }
 
 void Server::make_discovery() {
-  advertise_ = advertised_address();
-  discovery::ResolverOptions resolver;
-  resolver.servers = options_.dns_servers;
-  // A list, or nobody else at all (--bootstrap-single).
-  if (effective_discovery(options_) != DiscoveryMethod::dns) {
-    std::string list;
-    for (const std::string& peer : options_.peers) list += (list.empty() ? "" : ",") + peer;
-    auto peers = list.empty() ? base::Result<std::vector<discovery::Candidate>>(std::vector<discovery::Candidate>{})
-                              : discovery::parse_peer_list(list, port_of(options_.listen));
-    if (!peers) {
-      throw FatalError(ExitCode::usage, "the list of peers cannot be used: " + peers.error().message() +
-                                            "; write it as name=host:port,name=host:port");
-    }
-    source_ = std::make_unique<discovery::StaticSource>(executor_, std::move(*peers), resolver);
-  } else {
-    discovery::DnsSourceOptions dns;
-    dns.service = {options_.service_name, options_.service_port_name, options_.kube_namespace, options_.cluster_domain};
-    dns.own_name = options_.name;
-    dns.expect = static_cast<std::uint32_t>(options_.bootstrap_expect);
-    dns.default_port = port_of(options_.listen);
-    dns.resolver = resolver;
-    source_ = std::make_unique<discovery::DnsSource>(executor_, dns);
-  }
+  advertise_ = advertised_address(options_);
+  log_search(options_, sink_);
+  source_ = make_source(executor_, options_, sink_);
   refresher_ = std::make_unique<discovery::PeerRefresher>(executor_, *source_, discovery::RefreshOptions{},
                                                           base::Rng(rng_.next()), sink_);
   const discovery::BootstrapOptions bootstrap = bootstrap_options();
@@ -223,30 +182,6 @@ discovery::BootstrapOptions Server::bootstrap_options() const {
   bootstrap.token = options_.bootstrap_token;
   bootstrap.settle = base::milliseconds(options_.bootstrap_settle_ms);
   return bootstrap;
-}
-
-// A name where there is one, because addresses change with every restart of a pod (kubernetes §3.4).
-std::string Server::advertised_address() const {
-  if (!options_.advertise.empty()) return options_.advertise;
-  const std::uint16_t port = port_of(options_.listen);
-  if (effective_discovery(options_) == DiscoveryMethod::static_list) {
-    for (const std::string& peer : options_.peers) {
-      if (peer.starts_with(options_.name + "=")) return peer.substr(options_.name.size() + 1);
-    }
-  } else if (effective_discovery(options_) == DiscoveryMethod::dns && discovery::ordinal_of(options_.name)) {
-    const auto service = discovery::resolve_service_name(
-        {options_.service_name, options_.service_port_name, options_.kube_namespace, options_.cluster_domain},
-        read_search_list());
-    if (service) {
-      const std::string host =
-          discovery::ordinal_host(discovery::stem_of(options_.name), *discovery::ordinal_of(options_.name), *service);
-      return place_text(host, port);
-    }
-  }
-  if (!options_.pod_ip.empty()) return place_text(options_.pod_ip, port);
-  const auto listen = discovery::parse_host_port(options_.listen, port);
-  const bool is_any = !listen || listen->host.empty() || listen->host == "0.0.0.0" || listen->host == "::";
-  return is_any ? place_text(options_.name, port) : discovery::describe(*listen);
 }
 
 void Server::make_network() {
@@ -301,13 +236,12 @@ net::Awaitable<void> Server::serve_member() {
     log_->append({token_begin, core::HardState{}, {}, std::nullopt});
     co_await wait_durable(token_begin);
   }
+  const bool was_member = identity_->bootstrap().state == discovery::MemberState::member;
   const discovery::BootstrapOutcome outcome = co_await bootstrap_->outcome();
-  const bool has_founded = std::holds_alternative<discovery::Found>(outcome);
   log_->set_cluster(identity_->cluster());
   auto entry = discovery::founding_entry(identity_->bootstrap());
   if (entry && recovered_.last_index.is_zero()) co_await write_founding_entry(std::move(*entry));
-  sink_.info("server", has_founded ? "member of a founded cluster" : "belongs to a cluster",
-             {{"cluster_id", base::to_hex(identity_->cluster())}});
+  log_outcome(outcome, was_member);
 
   if (is_log_behind_snapshot()) co_await begin_log_behind_snapshot();
 
@@ -327,8 +261,10 @@ net::Awaitable<void> Server::serve_member() {
   start.first_election_delay = base::microseconds(rng_.in_range(half_timeout_us / 3, half_timeout_us));
   member_ = std::make_unique<Member>(executor_, replica_options(), std::move(start), std::move(store_), *log_,
                                      token_reset, base::milliseconds(options_.disk_stall_ms), *peers_, sink_);
-  member_->on_configuration(
-      [this](const core::Configuration& configuration) { peers_->set_configuration(configuration); });
+  member_->on_configuration([this](const core::Configuration& configuration) {
+    peers_->set_configuration(configuration);
+    log_own_role(configuration);
+  });
   snapshot_sender_ = std::make_unique<SnapshotSender>(executor_, *member_, *peers_, options_.snapshot_rate_bytes,
                                                       base::Rng(rng_.next()), sink_, snapshot_counters_);
   member_->on_snapshot_wanted([this](base::NodeId peer) { snapshot_sender_->send(peer); });
@@ -342,6 +278,36 @@ net::Awaitable<void> Server::serve_member() {
   tasks_.spawn(membership_->run());
   tasks_.spawn(watch_member());
   co_await member_->run();
+}
+
+void Server::log_outcome(const discovery::BootstrapOutcome& outcome, bool was_member) {
+  const auto cluster = base::to_hex(identity_->cluster());
+  const auto* found = std::get_if<discovery::Found>(&outcome);
+  std::string names;
+  const auto add = [&](const core::Member& member) { names += (names.empty() ? "" : ", ") + member.name; };
+  if (was_member) {
+    sink_.info("server", "belongs to a cluster since an earlier start", {{"cluster_id", cluster}});
+  } else if (found != nullptr) {
+    for (const core::Member& member : found->configuration.members()) add(member);
+    sink_.info("server", "founded a cluster", {{"cluster_id", cluster}, {"members", names}});
+  } else {
+    for (const core::Member& member : std::get<discovery::Join>(outcome).members) add(member);
+    sink_.info("server", "found a cluster and waits to be added to it", {{"cluster_id", cluster}, {"members", names}});
+  }
+}
+
+// What this member is in its cluster: one line at each change, so that the log of a new pod tells that it joined.
+void Server::log_own_role(const core::Configuration& configuration) {
+  const base::NodeId self = identity_->node();
+  const std::string role = configuration.is_voter(self)     ? "voter"
+                           : configuration.is_learner(self) ? "learner"
+                           : last_role_.empty()             ? ""
+                                                            : "no member any more";
+  if (role == last_role_) return;
+  last_role_ = role;
+  sink_.info("server",
+             "in the cluster: " + role + ", of " + std::to_string(configuration.members().size()) + " members",
+             {{"cluster_id", base::to_hex(identity_->cluster())}, {"voters", configuration.voters.size()}});
 }
 
 // Entry 1 is the configuration of the founders, the same bytes on each of them.
@@ -388,6 +354,10 @@ discovery::ClusterView Server::cluster_view() const {
 
 replica::AutopilotOptions Server::autopilot_options() const {
   replica::AutopilotOptions autopilot;
+  autopilot.stabilization = base::milliseconds(options_.stabilization_ms);
+  autopilot.replace_after = base::milliseconds(options_.replace_after_ms);
+  autopilot.dead_server_timeout = base::milliseconds(options_.dead_server_timeout_ms);
+  autopilot.voters_max = options_.max_voters;
   return autopilot;
 }
 

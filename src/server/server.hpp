@@ -60,7 +60,8 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   void make_discovery();
   void make_network();
   [[nodiscard]] discovery::BootstrapOptions bootstrap_options() const;
-  [[nodiscard]] std::string advertised_address() const;
+  void log_outcome(const discovery::BootstrapOutcome& outcome, bool was_member);
+  void log_own_role(const core::Configuration& configuration);
   [[nodiscard]] replica::ReplicaOptions replica_options() const;
   [[nodiscard]] api::ServerSnapshot snapshot();
   net::Awaitable<void> serve_member();
@@ -116,6 +117,7 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
 
   api::StartupPhase phase_ = api::StartupPhase::reading_metadata;
   bool is_draining_ = false;
+  std::string last_role_;
   std::string last_failing_checks_;
 };
 

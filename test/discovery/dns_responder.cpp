@@ -41,6 +41,10 @@ void DnsResponder::publish(const std::string& host, bool is_published) {
   }
 }
 
+int DnsResponder::count_asked(const std::string& question) const {
+  return static_cast<int>(std::count(asked.begin(), asked.end(), question));
+}
+
 void DnsResponder::stop() { tasks_.cancel(); }
 
 net::Awaitable<void> DnsResponder::run() {

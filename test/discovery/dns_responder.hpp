@@ -37,6 +37,7 @@ class DnsResponder {
   void stop();
 
   [[nodiscard]] std::string server() const { return "127.0.0.1:" + std::to_string(port_); }
+  [[nodiscard]] int count_asked(const std::string& question) const;
   Knobs knobs;
   std::vector<std::string> asked;  // "33 _raft._tcp...", in order; "tcp " in front of those over TCP
 

@@ -6,8 +6,7 @@
 #include "catch.hpp"
 #include "discovery/peer_refresher.hpp"
 #include "discovery/static_source.hpp"
-#include "dns_responder.hpp"
-#include "reactor_env.hpp"
+#include "responder_env.hpp"
 
 using namespace whitewater;
 using namespace whitewater::discovery;
@@ -17,9 +16,7 @@ using base::seconds;
 
 namespace {
 
-constexpr auto suffix = ".whitewater-headless.default.svc.cluster.local";
-
-std::string host(int i) { return "whitewater-" + std::to_string(i) + suffix; }
+std::string host(int i) { return responder_host(i); }
 
 DnsSourceOptions options_for(const DnsResponder& responder, std::uint32_t expect = 3) {
   DnsSourceOptions options;
@@ -40,31 +37,6 @@ void publish(DnsResponder& responder, int count) {
     responder.add(host(i), "127.8.90." + std::to_string(i + 1));
     responder.publish(host(i));
   }
-}
-
-int count_asked(const DnsResponder& responder, const std::string& what) {
-  return static_cast<int>(std::count(responder.asked.begin(), responder.asked.end(), what));
-}
-
-// A test case: a responder that runs beside `body`.
-using Body = net::Awaitable<void> (*)(net::Executor, DnsResponder&);
-net::Awaitable<void> run_body(net::Executor executor, DnsResponder& responder, Body body) {
-  struct Stop {
-    DnsResponder& responder;
-    ~Stop() { responder.stop(); }
-  };
-  const Stop stop{responder};
-  co_await body(executor, responder);
-}
-net::Awaitable<void> with_responder_task(net::Executor executor, Body body) {
-  DnsResponder responder(executor);
-  net::TaskGroup tasks(executor);
-  tasks.spawn(responder.run());
-  tasks.spawn(run_body(executor, responder, body));
-  co_await tasks.join();
-}
-void with_responder(Body body) {
-  run_on_reactor([body](net::Executor executor) { return with_responder_task(executor, body); });
 }
 
 }  // namespace
@@ -93,7 +65,7 @@ TEST_CASE("a truncated answer is asked again over TCP", "[dns]") {
     const auto set = co_await source.discover();
     REQUIRE(set.has_value());
     REQUIRE(set->peers.size() == 7);
-    REQUIRE(count_asked(responder, "tcp 33 _raft._tcp.whitewater-headless.default.svc.cluster.local") == 1);
+    REQUIRE(responder.count_asked("tcp 33 _raft._tcp.whitewater-headless.default.svc.cluster.local") == 1);
   });
 }
 
@@ -115,7 +87,7 @@ TEST_CASE("an answer shorter than the last known one is asked again over TCP", "
     responder.knobs.udp_targets_max = 3;  // the TC flag went missing
     REQUIRE((co_await source.discover())->peers.size() == 5);
     REQUIRE_FALSE(source.last_known().is_stale);
-    REQUIRE(count_asked(responder, "tcp 33 _raft._tcp.whitewater-headless.default.svc.cluster.local") == 1);
+    REQUIRE(responder.count_asked("tcp 33 _raft._tcp.whitewater-headless.default.svc.cluster.local") == 1);
   });
 }
 
@@ -128,7 +100,7 @@ TEST_CASE("ordinals that the SRV answer lacks are asked by name", "[dns]") {
     const auto set = co_await source.discover();
     REQUIRE(set->peers.size() == 3);
     REQUIRE(set->peers[2].name == "whitewater-2");
-    REQUIRE(count_asked(responder, "1 " + host(3)) == 1);
+    REQUIRE(responder.count_asked("1 " + host(3)) == 1);
     options.ordinals_after = seconds(60);  // not yet
     DnsSource patient(executor, options);
     REQUIRE((co_await patient.discover())->peers.size() == 2);

@@ -45,6 +45,61 @@ TEST_CASE("the method of discovery follows from what is set") {
   CHECK(effective_discovery(setting.load().options) == DiscoveryMethod::dns);
 }
 
+TEST_CASE("each of the guide's environments names its method, and the first of several wins") {
+  Setting setting;
+  setting.environment = {{"POD_NAME", "whitewater-0"}, {"POD_IP", "10.244.0.5"}};  // option 3: no NAMESPACE, no service
+  setting.environment["PEERS_FILE"] = "/config/peers.json";
+  auto loaded = setting.load();
+  CHECK(loaded.errors.empty());
+  CHECK(loaded.options.peers_file == "/config/peers.json");
+  CHECK(effective_discovery(loaded.options) == DiscoveryMethod::file);
+  CHECK(reason_of_method(loaded.options) == "PEERS_FILE is set");
+  CHECK(loaded.options.bootstrap_expect == 0);
+  CHECK(loaded.options.bootstrap_infer_settle_ms == 10'000);
+
+  setting.environment.erase("PEERS_FILE");  // option 2: no SERVICE_NAME
+  setting.environment.insert({{"NAMESPACE", "default"},
+                              {"LABEL_SELECTOR", "app=whitewater"},
+                              {"KUBERNETES_SERVICE_HOST", "10.96.0.1"},
+                              {"KUBERNETES_SERVICE_PORT", "443"}});
+  loaded = setting.load();
+  CHECK(loaded.errors.empty());
+  CHECK(loaded.warnings.empty());
+  CHECK(effective_discovery(loaded.options) == DiscoveryMethod::kubernetes);
+  CHECK(loaded.options.label_selector == "app=whitewater");
+  CHECK(loaded.options.kubernetes_api == "10.96.0.1:443");
+  CHECK(loaded.sources.at("kubernetes_api") == OptionSource::derived);
+
+  setting.environment["SERVICE_NAME"] = "whitewater-headless";
+  setting.environment["PEERS_FILE"] = "/config/peers.json";
+  loaded = setting.load();
+  CHECK(reason_of_method(loaded.options) == "PEERS_FILE is set; not used: kubernetes, dns (--discovery chooses)");
+  setting.arguments = {"--discovery", "dns"};
+  loaded = setting.load();
+  CHECK(effective_discovery(loaded.options) == DiscoveryMethod::dns);
+  CHECK(reason_of_method(loaded.options) == "discovery is set to dns");
+  setting.arguments = {"--peers", "whitewater-0=10.0.0.1:8090"};
+  CHECK(effective_discovery(setting.load().options) == DiscoveryMethod::static_list);
+}
+
+TEST_CASE("the address of the API server comes from the pod's environment, IPv6 in brackets") {
+  Setting setting;
+  setting.environment["KUBERNETES_SERVICE_HOST"] = "fd00:10:96::1";
+  CHECK(setting.load().options.kubernetes_api == "[fd00:10:96::1]:443");
+  setting.environment["KUBERNETES_SERVICE_PORT"] = "6443";
+  CHECK(setting.load().options.kubernetes_api == "[fd00:10:96::1]:6443");
+  setting.arguments = {"--kubernetes-api", "127.0.0.1:8443"};
+  CHECK(setting.load().options.kubernetes_api == "127.0.0.1:8443");
+}
+
+TEST_CASE("a method that lacks what it needs says what to set") {
+  CHECK(mentions(errors_with({"--discovery", "file"}), "file needs PEERS_FILE"));
+  CHECK(mentions(errors_with({"--discovery", "kubernetes"}), "kubernetes needs LABEL_SELECTOR"));
+  CHECK(mentions(errors_with({"--label-selector", "app=whitewater"}), "KUBERNETES_SERVICE_HOST is not set"));
+  CHECK(mentions(errors_with({"--namespace", "a.b"}), "namespace: \"a.b\" is not a DNS label"));
+  CHECK(mentions(errors_with({"--kubernetes-api", "nothing"}), "kubernetes_api: \"nothing\" is not host:port"));
+}
+
 TEST_CASE("without a way to find peers a member does not start") {
   Setting setting;
   setting.environment.clear();

@@ -41,7 +41,8 @@ TEST_CASE("no option has a name that Kubernetes would inject for a service") {
     CHECK_FALSE(is_service_link_variable(row.environment));
     CHECK(names.insert(row.name).second);
     CHECK(variables.insert(row.environment).second);
-    const std::set<std::string_view> guide{"SERVICE_NAME", "SERVICE_PORT_NAME", "NAMESPACE", "POD_NAME", "POD_IP"};
+    const std::set<std::string_view> guide{"SERVICE_NAME", "SERVICE_PORT_NAME", "NAMESPACE",     "POD_NAME",
+                                           "POD_IP",       "PEERS_FILE",        "LABEL_SELECTOR"};
     CHECK((row.environment.starts_with("WHITEWATER_") || guide.contains(row.environment)));
   }
 }
