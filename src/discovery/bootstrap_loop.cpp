@@ -59,6 +59,10 @@ net::Awaitable<Result<std::string>> BootstrapLoop::answer(std::string payload) {
   const auto request = decode_bootstrap_request(payload);
   if (!request) co_return request.error();
   if (is_stopped_) co_return Errc::stopped;
+  if (const auto* goodbye = std::get_if<Goodbye>(&*request)) {
+    if (!goodbye_handler_) co_return Errc::not_needed;
+    co_return encode(BootstrapReply(co_await goodbye_handler_(*goodbye)));
+  }
   if (waiters_.size() >= bootstrap_requests_max) co_return Errc::too_many_requests;
   const auto id = next_request_id_++;
   const auto waiter = std::make_shared<Waiter>(executor_);

@@ -50,6 +50,9 @@ class BootstrapLoop {
   // decode, too_many_requests above bootstrap_requests_max, stopped after run() ended.
   net::Awaitable<base::Result<std::string>> answer(std::string payload);
 
+  // Who answers members that say good-bye; nobody before there is a cluster.
+  using GoodbyeHandler = std::function<net::Awaitable<Ack>(Goodbye)>;
+  void on_goodbye(GoodbyeHandler handler) { goodbye_handler_ = std::move(handler); }
   void on_peers(const PeerSet& peers);  // a PeerRefresher::Listener
   void on_cluster_view(ClusterView view);
   [[nodiscard]] const BootstrapStatus& status() const { return fsm_.status(); }
@@ -79,6 +82,7 @@ class BootstrapLoop {
   std::optional<BootstrapOutcome> outcome_;
   std::map<std::uint64_t, std::shared_ptr<Waiter>> waiters_;
   std::uint64_t next_request_id_ = 1;
+  GoodbyeHandler goodbye_handler_;
   std::string last_logged_;
   bool is_stopped_ = false;
 };

@@ -70,7 +70,20 @@ struct Abort {
   std::uint64_t attempt = 0;
   bool operator==(const Abort&) const = default;
 };
-using BootstrapRequest = std::variant<Hello, Prepare, Commit, Abort>;
+// A member is about to end, and tells what it knows of others that have: kubernetes.md §3.8 rule 6. Answered by an Ack
+// that says whether the leader, if this is it, has nothing left to do before the sender may go.
+struct Goodbye {
+  struct Departure {
+    base::NodeId node_id;
+    base::Incarnation incarnation;  // of the run that ends
+    bool is_for_good = false;       // its place was scaled in
+    bool operator==(const Departure&) const = default;
+  };
+  base::NodeId sender;
+  std::vector<Departure> departures;  // the sender's own first
+  bool operator==(const Goodbye&) const = default;
+};
+using BootstrapRequest = std::variant<Hello, Prepare, Commit, Abort, Goodbye>;
 
 struct HelloReply {
   PeerInfo info;

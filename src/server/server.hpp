@@ -73,6 +73,10 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   net::Awaitable<void> wait_for_signal();
   net::Awaitable<void> shut_down();
   net::Awaitable<bool> hand_over(base::Duration limit);
+  net::Awaitable<bool> is_scaled_in();
+  net::Awaitable<void> depart();
+  net::Awaitable<void> say_goodbye(core::Member member, std::string payload);
+  net::Awaitable<discovery::Ack> on_goodbye(discovery::Goodbye goodbye);
   [[noreturn]] void end_removed(const std::string& how);
   [[nodiscard]] replica::AutopilotOptions autopilot_options() const;
   [[nodiscard]] discovery::ClusterView cluster_view() const;

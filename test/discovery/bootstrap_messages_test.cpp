@@ -37,7 +37,9 @@ FounderSet set(std::size_t n = 3) {
 std::vector<BootstrapRequest> requests() {
   return {Hello{info()}, Prepare{base::NodeId(1), base::NodeId(2), set()},
           Commit{base::NodeId(1), base::NodeId(2), 3, base::ClusterId(4)},
-          Abort{base::NodeId(1), base::NodeId(2), 3, 4}};
+          Abort{base::NodeId(1), base::NodeId(2), 3, 4},
+          Goodbye{base::NodeId(1),
+                  {{base::NodeId(1), base::Incarnation(2), true}, {base::NodeId(3), base::Incarnation(4), false}}}};
 }
 std::vector<BootstrapReply> replies() {
   return {HelloReply{info()}, Ack{base::NodeId(1), true, MemberState::prepared, 2, base::ClusterId(3), ""},

@@ -57,6 +57,7 @@ std::vector<std::string> fuzz_seeds() {
           request(Prepare{NodeId(5), NodeId(6), set}),
           request(Commit{NodeId(5), NodeId(6), 9, base::ClusterId(8)}),
           request(Abort{NodeId(5), NodeId(6), 9, 3}),
+          request(Goodbye{NodeId(5), {{NodeId(5), base::Incarnation(2), true}}}),
           "\1" + encode(BootstrapReply(HelloReply{info})),
           "\1" + encode(BootstrapReply(Ack{NodeId(6), false, MemberState::fresh, 9, base::ClusterId(8), "no"})),
           "\2" + encode(set),
