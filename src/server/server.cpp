@@ -160,7 +160,7 @@ net::Awaitable<void> Server::begin_log_behind_snapshot() {
 void Server::make_discovery() {
   advertise_ = advertised_address(options_);
   log_search(options_, sink_);
-  source_ = make_source(executor_, options_, sink_);
+  source_ = make_source(executor_, options_, base::Rng(rng_.next()), sink_).source;
   refresher_ = std::make_unique<discovery::PeerRefresher>(executor_, *source_, discovery::RefreshOptions{},
                                                           base::Rng(rng_.next()), sink_);
   const discovery::BootstrapOptions bootstrap = bootstrap_options();
@@ -222,6 +222,7 @@ net::Awaitable<void> Server::run() {
   phase_ = api::StartupPhase::waiting_for_peers;
   tasks_.spawn(watchdog_.run());
   tasks_.spawn(listener_->run());
+  tasks_.spawn(source_->run());
   tasks_.spawn(refresher_->run());
   tasks_.spawn(bootstrap_->run());
   tasks_.spawn(peers_->run());
