@@ -51,6 +51,20 @@ std::string encode_member_list(const ResponseHeader& header, std::span<const Mem
   return out;
 }
 
+std::string encode_member_added(const ResponseHeader& header, const Member& added, std::span<const Member> members) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  write_header(json, {.cluster_id = header.cluster_id, .member_id = header.member_id, .raft_term = header.raft_term});
+  json.key("member");
+  write_member(json, added);
+  json.key("members").begin_array();
+  for (const Member& member : members) write_member(json, member);
+  json.end_array();
+  json.end_object();
+  return out;
+}
+
 std::string encode_status(const ResponseHeader& header, const StatusResponse& status) {
   std::string out;
   JsonWriter json(out);

@@ -1,6 +1,6 @@
 // Members and status: the messages of /v3/cluster/member/list and /v3/maintenance/status (etcd-v3-api §1.2, §1.7), and
 // the table behind `whitewater members`, GET /whitewater/members, which is JSON of our own. Structs in, text out; the
-// server layer fills them from the replica. Pure, any thread. Changing the membership is not here.
+// server layer fills them from the replica. Also the requests that change the membership. Pure, any thread.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,21 @@ struct Member {
   bool is_learner = false;
 };
 
+// Asks the process at one of these URLs to join; it becomes a voter by itself once it has caught up.
+struct MemberAddRequest {
+  std::vector<std::string> peer_urls;
+  bool is_learner = false;  // every member joins as a learner, so that nothing depends on it
+  bool operator==(const MemberAddRequest&) const = default;
+};
+struct MemberRemoveRequest {
+  std::uint64_t id = 0;
+  bool operator==(const MemberRemoveRequest&) const = default;
+};
+struct MemberPromoteRequest {
+  std::uint64_t id = 0;
+  bool operator==(const MemberPromoteRequest&) const = default;
+};
+
 struct StatusRequest {
   bool operator==(const StatusRequest&) const = default;
 };
@@ -45,6 +60,9 @@ struct StatusResponse {
 
 // The header's revision is sent as 0 whatever `header` holds: etcd does so for everything about the cluster (§1.3).
 [[nodiscard]] std::string encode_member_list(const ResponseHeader& header, std::span<const Member> members);
+// `added` is among the members, too. MemberRemove and MemberPromote are answered by the list as it is afterwards.
+[[nodiscard]] std::string encode_member_added(const ResponseHeader& header, const Member& added,
+                                              std::span<const Member> members);
 // Adds "etcdserver: no leader" to the errors when `leader` is 0 and the list lacks it.
 [[nodiscard]] std::string encode_status(const ResponseHeader& header, const StatusResponse& status);
 

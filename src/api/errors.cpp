@@ -251,6 +251,16 @@ Status to_status(boost::system::error_code error) {
       return to_status(Error::timed_out_connection_lost);
     case Errc::wrong_cluster:
       return to_status(Error::cluster_id_mismatch);
+    case Errc::member_not_found:
+      return to_status(Error::member_not_found);
+    case Errc::member_exists:
+      return to_status(Error::member_id_exists);
+    case Errc::learner_not_ready:
+      return to_status(Error::learner_not_ready);
+    case Errc::quorum_at_risk:
+    case Errc::no_voters:
+    case Errc::change_in_progress:
+      return {unavailable, std::string(error_row(Error::unhealthy_cluster).message) + ": " + error.message()};
     // The rest concerns bytes between members; none of it is the client's doing.
     default:
       return internal_error(error);

@@ -7,7 +7,19 @@
 
 namespace whitewater::api {
 
-enum class Rpc : std::uint8_t { range, put, delete_range, txn, compact, member_list, status, not_served };
+enum class Rpc : std::uint8_t {
+  range,
+  put,
+  delete_range,
+  txn,
+  compact,
+  member_list,
+  member_add,
+  member_remove,
+  member_promote,
+  status,
+  not_served
+};
 
 struct GatewayPath {
   std::string_view path;

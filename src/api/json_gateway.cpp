@@ -78,6 +78,13 @@ HttpAnswer message_too_large(std::size_t size_bytes) {
 }
 
 std::size_t call_size_bytes(const MemberListRequest&) { return 2; }
+std::size_t call_size_bytes(const MemberRemoveRequest&) { return 11; }
+std::size_t call_size_bytes(const MemberPromoteRequest&) { return 11; }
+std::size_t call_size_bytes(const MemberAddRequest& request) {
+  std::size_t size_bytes = 2;
+  for (const std::string& url : request.peer_urls) size_bytes += url.size() + 2;
+  return size_bytes;
+}
 std::size_t call_size_bytes(const StatusRequest&) { return 0; }
 template <class Request>
 std::size_t call_size_bytes(const Request& request) {
@@ -113,6 +120,12 @@ CallOrAnswer read_call(const GatewayPath& path, std::string_view body) {
       return read_call<kv::CompactionRequest>(body);
     case Rpc::member_list:
       return read_call<MemberListRequest>(body);
+    case Rpc::member_add:
+      return read_call<MemberAddRequest>(body);
+    case Rpc::member_remove:
+      return read_call<MemberRemoveRequest>(body);
+    case Rpc::member_promote:
+      return read_call<MemberPromoteRequest>(body);
     case Rpc::status:
       return read_call<StatusRequest>(body);
     case Rpc::not_served:
@@ -147,6 +160,9 @@ bool writes(const kv::TxnRequest& request) { return writes(request.success) || w
 struct ProposalSize {
   std::size_t operator()(const kv::RangeRequest&) const { return 0; }
   std::size_t operator()(const MemberListRequest&) const { return 0; }
+  std::size_t operator()(const MemberAddRequest&) const { return 0; }
+  std::size_t operator()(const MemberRemoveRequest&) const { return 0; }
+  std::size_t operator()(const MemberPromoteRequest&) const { return 0; }
   std::size_t operator()(const StatusRequest&) const { return 0; }
   std::size_t operator()(const kv::TxnRequest& request) const {
     return writes(request) ? proposal_size_bytes(message_size_bytes(request)) : 0;
@@ -194,6 +210,9 @@ std::string_view rpc_name(const Call& call) {
     std::string_view operator()(const kv::TxnRequest&) const { return "/etcdserverpb.KV/Txn"; }
     std::string_view operator()(const kv::CompactionRequest&) const { return "/etcdserverpb.KV/Compact"; }
     std::string_view operator()(const MemberListRequest&) const { return "/etcdserverpb.Cluster/MemberList"; }
+    std::string_view operator()(const MemberAddRequest&) const { return "/etcdserverpb.Cluster/MemberAdd"; }
+    std::string_view operator()(const MemberRemoveRequest&) const { return "/etcdserverpb.Cluster/MemberRemove"; }
+    std::string_view operator()(const MemberPromoteRequest&) const { return "/etcdserverpb.Cluster/MemberPromote"; }
     std::string_view operator()(const StatusRequest&) const { return "/etcdserverpb.Maintenance/Status"; }
   };
   return std::visit(Name{}, call);

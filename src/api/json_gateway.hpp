@@ -28,8 +28,9 @@ inline constexpr std::size_t http_body_bytes_max = 4UL << 20;
 // Levels of objects and arrays in a body. 128 nested transactions, more than any valid request, need 386.
 inline constexpr std::size_t json_depth_max = 512;
 
-using Call = std::variant<kv::RangeRequest, kv::PutRequest, kv::DeleteRangeRequest, kv::TxnRequest,
-                          kv::CompactionRequest, MemberListRequest, StatusRequest>;
+using Call =
+    std::variant<kv::RangeRequest, kv::PutRequest, kv::DeleteRangeRequest, kv::TxnRequest, kv::CompactionRequest,
+                 MemberListRequest, MemberAddRequest, MemberRemoveRequest, MemberPromoteRequest, StatusRequest>;
 using CallOrAnswer = std::variant<Call, HttpAnswer>;
 
 // `target` is the request line's (origin or absolute form). Covers every path: what is not the gateway's is answered

@@ -1,6 +1,7 @@
 #include "api/request_reader.hpp"
 
 #include <array>
+#include <charconv>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -118,6 +119,21 @@ bool read_int64(Input& in, const FieldName& field, std::int64_t& value) {
   }
   if (!integer) return fail_value(in, "int64", field);
   value = *integer;
+  return true;
+}
+
+// Ids use all 64 bits: plain digits, as a number or in a string.
+bool read_uint64(Input& in, const FieldName& field, std::uint64_t& value) {
+  std::string_view text;
+  if (in.peek() == JsonReader::Kind::number) {
+    if (!in.read_number(text)) return false;
+  } else if (in.peek() == JsonReader::Kind::string) {
+    if (!in.read_string(text)) return false;
+  } else {
+    return in.skip_value() && fail_value(in, "uint64", field);
+  }
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return fail_value(in, "uint64", field);
   return true;
 }
 
@@ -333,6 +349,29 @@ bool read_value(Input& in, MemberListRequest& request) {
   return read_message(in, fields, [&](std::size_t i) { return read_bool(in, fields[i], request.linearizable); });
 }
 
+bool read_value(Input& in, std::string& text) {
+  std::string_view view;
+  if (in.peek() != JsonReader::Kind::string) return in.skip_value() && in.fail("a peer URL is no string");
+  if (!in.read_string(view)) return false;
+  text = view;
+  return true;
+}
+
+bool read_value(Input& in, MemberAddRequest& request) {
+  static constexpr std::array<FieldName, 2> fields{{{"peerURLs", "peerURLs"}, {"isLearner", "isLearner"}}};
+  return read_message(in, fields, [&](std::size_t i) {
+    return i == 0 ? read_list(in, request.peer_urls) : read_bool(in, fields[i], request.is_learner);
+  });
+}
+
+template <class Request>
+bool read_member_id(Input& in, Request& request) {
+  static constexpr std::array<FieldName, 1> fields{{{"ID", "ID"}}};
+  return read_message(in, fields, [&](std::size_t i) { return read_uint64(in, fields[i], request.id); });
+}
+bool read_value(Input& in, MemberRemoveRequest& request) { return read_member_id(in, request); }
+bool read_value(Input& in, MemberPromoteRequest& request) { return read_member_id(in, request); }
+
 bool read_value(Input& in, StatusRequest&) {
   return read_message(in, {}, [](std::size_t) { return true; });
 }
@@ -365,6 +404,9 @@ template std::variant<kv::DeleteRangeRequest, JsonError> read_request(std::strin
 template std::variant<kv::TxnRequest, JsonError> read_request(std::string_view json);
 template std::variant<kv::CompactionRequest, JsonError> read_request(std::string_view json);
 template std::variant<MemberListRequest, JsonError> read_request(std::string_view json);
+template std::variant<MemberAddRequest, JsonError> read_request(std::string_view json);
+template std::variant<MemberRemoveRequest, JsonError> read_request(std::string_view json);
+template std::variant<MemberPromoteRequest, JsonError> read_request(std::string_view json);
 template std::variant<StatusRequest, JsonError> read_request(std::string_view json);
 
 }  // namespace whitewater::api

@@ -25,6 +25,9 @@ extern template std::variant<kv::DeleteRangeRequest, JsonError> read_request(std
 extern template std::variant<kv::TxnRequest, JsonError> read_request(std::string_view json);
 extern template std::variant<kv::CompactionRequest, JsonError> read_request(std::string_view json);
 extern template std::variant<MemberListRequest, JsonError> read_request(std::string_view json);
+extern template std::variant<MemberAddRequest, JsonError> read_request(std::string_view json);
+extern template std::variant<MemberRemoveRequest, JsonError> read_request(std::string_view json);
+extern template std::variant<MemberPromoteRequest, JsonError> read_request(std::string_view json);
 extern template std::variant<StatusRequest, JsonError> read_request(std::string_view json);
 
 }  // namespace whitewater::api

@@ -1,5 +1,6 @@
 #include "api/router.hpp"
 
+#include <charconv>
 #include <utility>
 
 #include "api/method.hpp"
@@ -7,6 +8,24 @@
 #include "api/version.hpp"
 
 namespace whitewater::api {
+namespace {
+
+constexpr std::uint64_t drain_timeout_ms_max = 600'000;
+
+Route drain_request(std::string_view query) {
+  DrainRequest request;
+  for (const auto& [name, value] : parse_query(query)) {
+    if (name != "timeout_ms") continue;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), request.timeout_ms);
+    const bool is_number = error == std::errc{} && end == value.data() + value.size();
+    if (!is_number || request.timeout_ms == 0 || request.timeout_ms > drain_timeout_ms_max) {
+      return to_answer(Status{GrpcCode::invalid_argument, "timeout_ms is not a number from 1 to 600000"});
+    }
+  }
+  return request;
+}
+
+}  // namespace
 
 Route route(std::string_view method, std::string_view target, std::string_view body,
             std::string_view whitewater_version) {
@@ -24,6 +43,14 @@ Route route(std::string_view method, std::string_view target, std::string_view b
         if (method != "GET") return method_not_allowed();
         return MemberTablePage{};
       }
+      if (parsed->path == "/whitewater/membership") {
+        if (method != "GET") return method_not_allowed();
+        return MembershipPage{};
+      }
+      if (parsed->path == "/whitewater/drain") {
+        if (method != "POST") return method_not_allowed("POST");
+        return drain_request(parsed->query);
+      }
     }
   }
   auto call = parse_call(method, target, body);
@@ -38,10 +65,10 @@ HttpAnswer answer_metrics(std::string exposition) {
   return answer;
 }
 
-HttpAnswer answer_member_table(std::string table) {
+HttpAnswer answer_json(std::string text) {
   HttpAnswer answer;
   answer.content_type = content_type_json;
-  answer.body = std::move(table);
+  answer.body = std::move(text);
   return answer;
 }
 

@@ -58,6 +58,8 @@ class Category final : public boost::system::error_category {
         return "the receiver has it already";
       case Errc::no_voters:
         return "the change would leave no voting member";
+      case Errc::quorum_at_risk:
+        return "the change would leave no majority of members that answer; bring the silent ones back first";
       case Errc::out_of_order:
         return "part of a transfer out of order";
       case Errc::not_found:

@@ -40,6 +40,7 @@ enum class Errc {
   not_needed,           // the receiver has what was offered already
   no_voters,            // the change would leave nobody who votes
   out_of_order,         // a part of a transfer that does not follow on what came before it
+  quorum_at_risk,       // the change would leave no majority of members that answer
 };
 
 const boost::system::error_category& error_category() noexcept;

@@ -39,7 +39,7 @@ void Node::refresh_progress() {
 void Node::tick_leader() {
   if (now_ >= quorum_deadline_) {
     // CheckQuorum (thesis §6.2): a leader that a quorum does not answer is no use to its clients.
-    if (!has_recent_quorum()) {
+    if (!has_recent_quorum(configuration())) {
       become_follower(hard_state_.term, NodeId{});
       return;
     }
@@ -60,8 +60,8 @@ void Node::leave_stalled_disk() {
   }
 }
 
-bool Node::has_recent_quorum() const {
-  return is_quorum(configuration(), [&](NodeId id) {
+bool Node::has_recent_quorum(const Configuration& of) const {
+  return is_quorum(of, [&](NodeId id) {
     if (id == options_.id) return true;
     const auto progress = progress_.find(id);
     return progress != progress_.end() && now_ - progress->second.last_contact() <= options_.election_timeout;
@@ -107,7 +107,8 @@ base::Result<void> Node::append_proposal(Proposal proposal) {
 }
 
 // Thesis §4: a learner gets a vote only when it keeps up, and no change before an entry of this term is committed, or
-// two leaders could count by configurations that do not overlap (hazard S34).
+// two leaders could count by configurations that do not overlap (hazard S34). Nor one that the members that answer now
+// could not commit anything under.
 base::Result<void> Node::append_change(RequestId request, const ConfigurationChange& change) {
   if (transfer_target_) return base::make_error_code(base::Errc::no_leader);
   if (!has_committed_in_term() || has_uncommitted_change())
@@ -119,6 +120,7 @@ base::Result<void> Node::append_change(RequestId request, const ConfigurationCha
       return base::make_error_code(base::Errc::learner_not_ready);
     }
   }
+  if (!has_recent_quorum(*next)) return base::make_error_code(base::Errc::quorum_at_risk);
   change_request_ = next->is_joint() ? request : RequestId{};
   append_configuration(next->is_joint() ? RequestId{} : request, *next);
   return {};

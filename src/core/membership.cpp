@@ -10,7 +10,7 @@
 namespace whitewater::core {
 namespace {
 
-constexpr std::uint8_t change_format = 1;
+constexpr std::uint8_t change_format = 2;
 
 using Members = std::vector<Member>;
 
@@ -75,6 +75,7 @@ std::string encode(const ConfigurationChange& change) {
     w.u64(one.member.id.value);
     w.blob(one.member.name);
   }
+  w.blob(std::string_view(change.reason).substr(0, change_reason_bytes_max));
   return out;
 }
 
@@ -95,6 +96,7 @@ base::Result<ConfigurationChange> decode_change(std::string_view bytes) {
     }
     change.changes.push_back({static_cast<ChangeKind>(kind), {id, std::move(name)}});
   }
+  change.reason = std::string(r.blob(change_reason_bytes_max));
   if (!r.at_end()) return base::make_error_code(base::Errc::malformed);
   return change;
 }
@@ -102,6 +104,7 @@ base::Result<ConfigurationChange> decode_change(std::string_view bytes) {
 base::Result<Configuration> next_configuration(const Configuration& current, const ConfigurationChange& change) {
   if (current.is_joint()) return base::make_error_code(base::Errc::change_in_progress);
   Configuration target = current;
+  target.reason = change.reason.substr(0, change_reason_bytes_max);
   for (const MemberChange& one : change.changes) {
     if (auto applied = apply_one(target, one); !applied) return applied.error();
   }
@@ -117,7 +120,7 @@ base::Result<Configuration> next_configuration(const Configuration& current, con
 
 Configuration left_joint(const Configuration& joint) {
   WW_ASSERT(joint.is_joint());
-  Configuration left{joint.voters, {}, joint.learners, {}};
+  Configuration left{joint.voters, {}, joint.learners, {}, joint.reason};
   left.learners.insert(left.learners.end(), joint.next_learners.begin(), joint.next_learners.end());
   return normalized(std::move(left));
 }

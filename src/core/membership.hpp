@@ -28,6 +28,7 @@ struct MemberChange {
 // All of it happens or nothing. At least one and at most configuration_members_max changes, no member twice.
 struct ConfigurationChange {
   std::vector<MemberChange> changes;
+  std::string reason{};  // for people; goes with the configuration, at most change_reason_bytes_max of it
   bool operator==(const ConfigurationChange&) const = default;
 };
 

@@ -125,8 +125,8 @@ class Node {
   // handed over; too_many_requests: too much is uncommitted; request_too_large. On a refusal nothing was appended.
   base::Result<void> on_propose(base::Instant now, Proposal proposal);
   // A change of the configuration, by the same way. Its entry carries `request` (the entry that ends it, when it goes
-  // through a joint configuration). Leader: also change_in_progress, learner_not_ready, and what next_configuration
-  // refuses.
+  // through a joint configuration). Leader: also change_in_progress, learner_not_ready, quorum_at_risk, and what
+  // next_configuration refuses.
   base::Result<void> on_propose_change(base::Instant now, RequestId request, ConfigurationChange change);
   // A linearizable read; the answer comes as Output::reads with `tag`, if it is not lost with a message.
   base::Result<void> on_read(base::Instant now, std::uint64_t tag);
@@ -175,6 +175,8 @@ class Node {
   [[nodiscard]] const LogView& log() const { return log_; }
   [[nodiscard]] const Configuration& configuration() const { return configurations_.back().configuration; }
   [[nodiscard]] bool is_transferring() const { return transfer_target_.has_value(); }
+  // The one in force at committed(); configuration() may be newer and may be taken back.
+  [[nodiscard]] const Configuration& committed_configuration() const { return configurations_.front().configuration; }
   // A change that is in the log and not committed yet.
   [[nodiscard]] bool has_uncommitted_change() const { return configurations_.size() > 1; }
   // Leader with lease_reads: a quorum has promised to elect nobody else before this.
@@ -262,7 +264,7 @@ class Node {
   void answer_reads(const std::vector<ConfirmedRead>& reads);
   void maybe_finish_transfer();
   void refresh_progress();
-  [[nodiscard]] bool has_recent_quorum() const;
+  [[nodiscard]] bool has_recent_quorum(const Configuration& of) const;
   void leave_stalled_disk();
   [[nodiscard]] bool is_memory_full() const;
 

@@ -9,9 +9,7 @@
 namespace whitewater::core {
 namespace {
 
-// The second form adds `next_learners`; it is written only where there are any.
-constexpr std::uint8_t configuration_format = 1;
-constexpr std::uint8_t configuration_format_demoting = 2;
+constexpr std::uint8_t configuration_format = 3;
 
 bool has_id(const std::vector<Member>& members, NodeId id) {
   return std::any_of(members.begin(), members.end(), [&](const Member& m) { return m.id == id; });
@@ -87,28 +85,24 @@ Configuration normalized(Configuration configuration) {
 std::string encode(const Configuration& configuration) {
   std::string out;
   base::ByteWriter w(out);
-  const bool is_demoting = !configuration.next_learners.empty();
-  w.u8(is_demoting ? configuration_format_demoting : configuration_format);
+  w.u8(configuration_format);
   write_members(w, configuration.voters);
   write_members(w, configuration.outgoing);
   write_members(w, configuration.learners);
-  if (is_demoting) write_members(w, configuration.next_learners);
+  write_members(w, configuration.next_learners);
+  w.blob(std::string_view(configuration.reason).substr(0, change_reason_bytes_max));
   return out;
 }
 
 base::Result<Configuration> decode_configuration(std::string_view bytes) {
   base::ByteReader r(bytes);
-  const std::uint8_t format = r.u8();
-  if (format != configuration_format && format != configuration_format_demoting) {
-    return base::make_error_code(base::Errc::unsupported_version);
-  }
+  if (r.u8() != configuration_format) return base::make_error_code(base::Errc::unsupported_version);
   Configuration c;
-  if (!read_members(r, c.voters) || !read_members(r, c.outgoing) || !read_members(r, c.learners)) {
+  if (!read_members(r, c.voters) || !read_members(r, c.outgoing) || !read_members(r, c.learners) ||
+      !read_members(r, c.next_learners)) {
     return base::make_error_code(base::Errc::malformed);
   }
-  if (format == configuration_format_demoting && (!read_members(r, c.next_learners) || c.next_learners.empty())) {
-    return base::make_error_code(base::Errc::malformed);
-  }
+  c.reason = std::string(r.blob(change_reason_bytes_max));
   if (!r.at_end()) return base::make_error_code(base::Errc::malformed);
   if (c.members().size() > 2 * configuration_members_max) return base::make_error_code(base::Errc::limit_exceeded);
   for (const Member& m : c.next_learners) {

@@ -26,6 +26,7 @@ inline constexpr std::size_t entry_payload_bytes_max = 2UL << 20;
 // Members of one configuration, learners included.
 inline constexpr std::size_t configuration_members_max = 64;
 inline constexpr std::size_t member_name_bytes_max = 253;  // a DNS name
+inline constexpr std::size_t change_reason_bytes_max = 200;
 
 enum class EntryType : std::uint8_t {
   noop = 1,           // a new leader's first entry (thesis §6.4: commits what earlier terms left)
@@ -71,6 +72,7 @@ struct Configuration {
   std::vector<Member> outgoing;
   std::vector<Member> learners;
   std::vector<Member> next_learners{};
+  std::string reason{};  // why it came to be, for people; at most change_reason_bytes_max
   bool operator==(const Configuration&) const = default;
 
   [[nodiscard]] bool is_joint() const { return !outgoing.empty(); }

@@ -321,6 +321,7 @@ void Replica::apply(const std::vector<core::Entry>& committed) {
         break;
       case core::EntryType::configuration:
         store_->set_configuration(entry.index, entry.payload.view());
+        note_configuration(entry);
         answer_applied(entry, {});
         break;
       case core::EntryType::command:
@@ -334,6 +335,12 @@ void Replica::apply(const std::vector<core::Entry>& committed) {
     }
   }
   if (!committed.empty()) persist_store();
+}
+
+void Replica::note_configuration(const core::Entry& entry) {
+  auto configuration = core::decode_configuration(entry.payload.view());
+  WW_ASSERT(configuration.has_value());  // the core took it from its log
+  effects_.configurations.push_back({entry.index, entry.term, std::move(*configuration)});
 }
 
 void Replica::answer_applied(const core::Entry& entry, kv::CommandResponse response) {

@@ -54,6 +54,13 @@ struct ReadDone {
   base::Result<void> outcome;  // success: the store holds everything acknowledged before the read began
 };
 
+// A configuration that is committed and applied here, in order.
+struct AppliedConfiguration {
+  core::Index index;
+  core::Term term;
+  core::Configuration configuration;
+};
+
 struct Effects {
   std::optional<core::Persist> persist;
   std::vector<core::Message> send;
@@ -61,9 +68,11 @@ struct Effects {
   std::vector<ReadDone> reads;
   std::vector<core::LogRead> log_reads;
   std::vector<core::SnapshotWanted> snapshots;
+  std::vector<AppliedConfiguration> configurations;
 
   [[nodiscard]] bool empty() const {
-    return !persist && send.empty() && proposals.empty() && reads.empty() && log_reads.empty() && snapshots.empty();
+    return !persist && send.empty() && proposals.empty() && reads.empty() && log_reads.empty() && snapshots.empty() &&
+           configurations.empty();
   }
 };
 
@@ -149,6 +158,7 @@ class Replica {
   void try_propose(Ticket ticket, PendingProposal& proposal);
   void fail(Ticket ticket, base::Errc reason);
   void apply(const std::vector<core::Entry>& committed);
+  void note_configuration(const core::Entry& entry);
   void answer_applied(const core::Entry& entry, kv::CommandResponse response);
   void persist_store();
   void start_read_batch();

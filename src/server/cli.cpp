@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "server/cli_arguments.hpp"
+#include "server/cli_call.hpp"
 #include "server/cli_http.hpp"
+#include "server/cli_membership.hpp"
 #include "server/cli_print.hpp"
 #include "server/cli_protocol.hpp"
 #include "server/config.hpp"
@@ -42,39 +44,6 @@ std::optional<std::string> read_standard_input() {
     if (got < chunk.size()) return std::ferror(stdin) != 0 ? std::nullopt : std::optional(std::move(value));
   }
   return std::nullopt;
-}
-
-struct CallOutcome {
-  CliExit exit = CliExit::ok;
-  std::string body;     // when ok
-  std::string problem;  // one line otherwise
-};
-
-// Tries the endpoints in order for as long as that is safe: a read may always go to the next one, a write only where
-// the last one certainly did nothing with it.
-CallOutcome call_endpoints(const CliCommand& command, const CliRequest& request, CliClock::time_point deadline) {
-  CallOutcome outcome{CliExit::unreachable, "", ""};
-  for (const HostPort& endpoint : command.endpoints) {
-    auto answer = http_call(endpoint, request, deadline);
-    const std::string place = describe(endpoint) + ": ";
-    std::string problem;
-    if (auto* reply = std::get_if<HttpReply>(&answer)) {
-      const ServerAnswer judged = judge_answer(request.is_write, reply->status, reply->body);
-      if (judged.meaning == AnswerMeaning::success) return {CliExit::ok, std::move(reply->body), ""};
-      if (judged.meaning == AnswerMeaning::refused) return {CliExit::refused, "", place + judged.message};
-      if (judged.meaning == AnswerMeaning::outcome_unknown)
-        return {CliExit::outcome_unknown, "", place + judged.message};
-      outcome.exit = CliExit::refused;
-      problem = place + judged.message;
-    } else {
-      const auto& failure = std::get<HttpProblem>(answer);
-      problem = place + failure.text;
-      if (request.is_write && failure.may_have_arrived) return {CliExit::outcome_unknown, "", std::move(problem)};
-    }
-    outcome.problem.append(outcome.problem.empty() ? "" : "; ").append(problem);
-    if (CliClock::now() >= deadline) break;
-  }
-  return outcome;
 }
 
 std::string advice(CliExit exit) {
@@ -153,6 +122,7 @@ int run_command(const CliCommand& command) {
   if (!value) return complain(CliExit::usage, "standard input cannot be read, or holds more than 16MiB");
   const auto deadline = CliClock::now() + command.timeout;
   if (command.verb == CliVerb::status) return run_status(command, deadline);
+  if (is_membership_verb(command.verb)) return run_membership_command(command);
 
   const CallOutcome outcome = call_endpoints(command, make_request(command, *value), deadline);
   if (outcome.exit != CliExit::ok) return complain(outcome.exit, outcome.problem + advice(outcome.exit));

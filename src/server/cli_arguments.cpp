@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <utility>
 
 namespace whitewater::server {
 namespace {
 
 constexpr std::string_view timeout_default = "10s";
 constexpr std::uint64_t timeout_ms_max = 3'600'000;
+constexpr std::uint64_t scale_to_max = 64;
 constexpr std::string_view whole_store = std::string_view("\0", 1);
 
 std::string try_help(const std::string& problem, const std::string& command) {
@@ -23,6 +25,7 @@ struct RawLine {
   std::string timeout{timeout_default};
   std::string revision = "0";
   std::string limit = "0";
+  std::string scale_to;
   std::optional<std::string> key;
   CliCommand command;
 };
@@ -32,6 +35,13 @@ struct Verbs {
   CLI::App* get;
   CLI::App* del;
   CLI::App* members;
+  CLI::App* member;
+  CLI::App* member_add;
+  CLI::App* member_remove;
+  CLI::App* member_promote;
+  CLI::App* membership;
+  CLI::App* scale;
+  CLI::App* drain;
   CLI::App* status;
   CLI::App* version;
 };
@@ -85,11 +95,59 @@ Verbs add_verbs(CLI::App& app, RawLine& raw) {
 
   verbs.members = verb("members", "Shows the members of the cluster, as the first endpoint that answers sees them.",
                        "Examples:\n  whitewater members\n  whitewater members --output json");
+  verbs.member = app.add_subcommand("member", "Changes who is a member.");
+  verbs.member->require_subcommand(1);
+  const auto change = [&](const char* name, const char* text, const char* what, const char* examples) {
+    CLI::App* sub = verbs.member->add_subcommand(name, text);
+    sub->footer(examples);
+    add_common_flags(*sub, raw);
+    sub->add_option(what, command.member)->required();
+    return sub;
+  };
+  verbs.member_add = change(
+      "add", "Asks the process at an address to join. It is a learner until it has caught up, then it votes.",
+      "ADDRESS",
+      "Members that find each other by discovery join without this.\nExample:\n  whitewater member add 10.0.0.9:8090");
+  verbs.member_remove = change("remove", "Removes a member, by name or id. Its process ends.", "MEMBER",
+                               "Refused when the members that answer would be no majority afterwards.\n"
+                               "Examples:\n  whitewater member remove whitewater-4\n"
+                               "  whitewater member remove 8f3a00c1d2e4b596");
+  verbs.member_promote = change("promote", "Gives a learner a vote now, by name or id.", "MEMBER",
+                                "Learners that keep up get theirs by themselves.\n"
+                                "Example:\n  whitewater member promote whitewater-3");
+  verbs.membership = app.add_subcommand("membership", "What changed in the membership.");
+  verbs.membership->require_subcommand(1);
+  CLI::App* history = verbs.membership->add_subcommand(
+      "history",
+      "Who joined, was promoted, demoted or removed, when and why, as the first endpoint that answers saw it.");
+  add_common_flags(*history, raw);
+  verbs.scale = verb("scale", "Takes members out, highest ordinal first, one at a time, before their pods are removed.",
+                     "Examples:\n  whitewater scale --to 3 && kubectl scale statefulset whitewater --replicas=3\n"
+                     "To grow, start more members: they join by themselves. --timeout is for each step.");
+  verbs.scale->add_option("--to", raw.scale_to, "members that stay: the ordinals 0 to N-1")->type_name("N")->required();
+  verbs.drain = verb("drain", "Prepares the member for its stop: not ready any more, leadership handed over.",
+                     "For a preStop hook; a restart ends it.\nExample:\n  whitewater drain --timeout 30s");
   verbs.status = verb("status", "Asks every endpoint for its own state.",
                       "Examples:\n  whitewater status --endpoints 10.0.0.1:8090,10.0.0.2:8090\n"
                       "Exit code 3: an endpoint did not answer.");
   verbs.version = verb("version", "Prints the version of this executable.", "");
   return verbs;
+}
+
+CliVerb verb_of(const Verbs& verbs, const CLI::App& chosen) {
+  if (&chosen == verbs.member) {
+    if (verbs.member->got_subcommand(verbs.member_add)) return CliVerb::member_add;
+    return verbs.member->got_subcommand(verbs.member_remove) ? CliVerb::member_remove : CliVerb::member_promote;
+  }
+  const std::pair<const CLI::App*, CliVerb> table[] = {
+      {verbs.put, CliVerb::put},     {verbs.get, CliVerb::get},
+      {verbs.del, CliVerb::del},     {verbs.members, CliVerb::members},
+      {verbs.scale, CliVerb::scale}, {verbs.membership, CliVerb::membership_history},
+      {verbs.drain, CliVerb::drain}, {verbs.status, CliVerb::status}};
+  for (const auto& [app, verb] : table) {
+    if (app == &chosen) return verb;
+  }
+  return CliVerb::version;
 }
 
 std::optional<std::string> read_endpoints(const RawLine& raw, const std::map<std::string, std::string>& environment,
@@ -117,7 +175,8 @@ std::optional<std::string> read_endpoints(const RawLine& raw, const std::map<std
 
 std::optional<std::string> read_output(const RawLine& raw, const std::map<std::string, std::string>& environment,
                                        CliCommand& command) {
-  const bool is_table = command.verb == CliVerb::members || command.verb == CliVerb::status;
+  const bool is_table = command.verb == CliVerb::members || command.verb == CliVerb::status ||
+                        command.verb == CliVerb::membership_history;
   command.output = is_table ? CliOutput::table : CliOutput::simple;
   std::string form = raw.output;
   if (form.empty()) {
@@ -149,6 +208,13 @@ std::optional<std::string> read_numbers(const RawLine& raw, CliCommand& command)
   const auto limit = parse_count(raw.limit);
   if (!limit || *limit > int64_max) return "--limit: \"" + raw.limit + "\" is not a number";
   command.limit = static_cast<std::int64_t>(*limit);
+  if (command.verb == CliVerb::scale) {
+    const auto members = parse_count(raw.scale_to);
+    if (!members || *members == 0 || *members > scale_to_max) {
+      return "--to: \"" + raw.scale_to + "\" is not a number from 1 to 64";
+    }
+    command.scale_to = static_cast<std::uint32_t>(*members);
+  }
   return std::nullopt;
 }
 
@@ -164,8 +230,9 @@ std::optional<std::string> read_key(const RawLine& raw, CliCommand& command) {
 
 // The word that was meant as a command, when CLI11 could make nothing of the line.
 std::optional<std::string> unknown_command(const std::vector<std::string>& arguments) {
-  static const std::vector<std::string> commands{"serve",  "put",    "get",      "del",    "members",
-                                                 "status", "config", "discover", "version"};
+  static const std::vector<std::string> commands{"serve",      "put",   "get",   "del",    "members", "member",
+                                                 "membership", "scale", "drain", "status", "config",  "discover",
+                                                 "version"};
   const auto word = std::find_if(arguments.begin(), arguments.end(), [](const auto& a) { return !a.starts_with('-'); });
   if (word == arguments.end() || std::find(commands.begin(), commands.end(), *word) != commands.end())
     return std::nullopt;
@@ -200,12 +267,7 @@ std::variant<CliCommand, CliText> parse_cli(const std::vector<std::string>& argu
   if (chosen == nullptr) return CliText{!help_wanted, cli_help()};
 
   CliCommand& command = raw.command;
-  command.verb = chosen == verbs.put       ? CliVerb::put
-                 : chosen == verbs.get     ? CliVerb::get
-                 : chosen == verbs.del     ? CliVerb::del
-                 : chosen == verbs.members ? CliVerb::members
-                 : chosen == verbs.status  ? CliVerb::status
-                                           : CliVerb::version;
+  command.verb = verb_of(verbs, *chosen);
   for (const auto& problem : {read_endpoints(raw, environment, command), read_output(raw, environment, command),
                               read_numbers(raw, command), read_key(raw, command)}) {
     if (problem) return CliText{true, try_help(*problem, chosen->get_name())};
@@ -225,6 +287,10 @@ Data
 
 Cluster
   members             the members: name, id, role, term, commit index, address, log strategy, reactor
+  member add ADDRESS  ask a process to join; member remove NAME, member promote NAME
+  membership history  who joined, was promoted or removed, when and why
+  scale --to N        take the members with ordinals from N on out, before their pods are removed
+  drain               prepare a member for its stop: not ready any more, leadership handed over
   status              each endpoint's own state
 
 Member

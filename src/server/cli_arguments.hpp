@@ -13,7 +13,20 @@
 
 namespace whitewater::server {
 
-enum class CliVerb : std::uint8_t { put, get, del, members, status, version };
+enum class CliVerb : std::uint8_t {
+  put,
+  get,
+  del,
+  members,
+  member_add,
+  member_remove,
+  member_promote,
+  membership_history,
+  scale,
+  drain,
+  status,
+  version,
+};
 enum class CliOutput : std::uint8_t { simple, table, json };
 
 inline constexpr std::size_t cli_endpoints_max = 64;
@@ -36,6 +49,10 @@ struct CliCommand {
   bool serializable = false;
   std::int64_t revision = 0;
   std::int64_t limit = 0;
+
+  std::string member;           // member_*: an address, a name or an id, as it was given
+  std::uint64_t member_id = 0;  // what it means, once that was asked for
+  std::uint32_t scale_to = 0;
 };
 
 // Answered without a command: help was asked for (exit 0), or the line is wrong (exit 2).

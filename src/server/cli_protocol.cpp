@@ -89,6 +89,10 @@ CliRequest delete_request(const CliCommand& command) {
   return {"/v3/kv/deleterange", json::serialize(body), true};
 }
 
+std::string member_id_body(const CliCommand& command) {
+  return json::serialize(json::object{{"ID", std::to_string(command.member_id)}});
+}
+
 std::string message_of(unsigned status, std::string_view body) {
   const auto document = parse(body);
   if (document && document->is_object()) {
@@ -128,6 +132,17 @@ CliRequest make_request(const CliCommand& command, std::string_view value) {
       return {"/whitewater/members", "", false};
     case CliVerb::status:
       return {"/v3/maintenance/status", "{}", false};
+    case CliVerb::member_add:
+      return {"/v3/cluster/member/add", json::serialize(json::object{{"peerURLs", json::array{command.member}}}), true};
+    case CliVerb::member_remove:
+    case CliVerb::scale:  // one of its steps
+      return {"/v3/cluster/member/remove", member_id_body(command), true};
+    case CliVerb::member_promote:
+      return {"/v3/cluster/member/promote", member_id_body(command), true};
+    case CliVerb::membership_history:
+      return {"/whitewater/membership", "", false};
+    case CliVerb::drain:
+      return {"/whitewater/drain?timeout_ms=" + std::to_string(command.timeout.count()), "{}", true};
     case CliVerb::version:
       break;
   }
@@ -143,6 +158,8 @@ ServerAnswer judge_answer(bool is_write, unsigned status, std::string_view body)
   if (std::find(std::begin(refused_here_only), std::end(refused_here_only), answer.message) !=
       std::end(refused_here_only)) {
     answer.meaning = AnswerMeaning::try_another;
+  } else if (answer.message.starts_with("etcdserver: unhealthy cluster")) {
+    answer.meaning = AnswerMeaning::refused;  // of a change of the members: nothing was appended
   } else if (status >= 500 && status != 501) {
     answer.meaning = is_write ? AnswerMeaning::outcome_unknown : AnswerMeaning::try_another;
   }
@@ -200,6 +217,19 @@ std::optional<std::vector<CliMember>> parse_members(std::string_view body) {
     members.push_back(std::move(member));
   }
   return members;
+}
+
+std::optional<std::vector<CliMembershipEvent>> parse_history(std::string_view body) {
+  const auto document = parse(body);
+  if (!document || !document->is_array()) return std::nullopt;
+  std::vector<CliMembershipEvent> events;
+  for (const auto& item : document->get_array()) {
+    if (!item.is_object()) return std::nullopt;
+    const json::object& row = item.get_object();
+    events.push_back({number_of(row, "index"), number_of(row, "time"), text_of(row, "kind"), text_of(row, "id"),
+                      text_of(row, "name"), text_of(row, "reason")});
+  }
+  return events;
 }
 
 std::optional<CliStatus> parse_status(std::string_view body) {

@@ -68,10 +68,17 @@ struct CliStatus {
   std::vector<std::string> errors;
 };
 
+struct CliMembershipEvent {
+  std::int64_t index = 0;
+  std::int64_t unix_seconds = 0;
+  std::string kind, id, name, reason;
+};
+
 // nullopt: the body is not such an answer.
 [[nodiscard]] std::optional<CliRange> parse_range(std::string_view body);
 [[nodiscard]] std::optional<std::int64_t> parse_deleted(std::string_view body);
 [[nodiscard]] std::optional<std::vector<CliMember>> parse_members(std::string_view body);
+[[nodiscard]] std::optional<std::vector<CliMembershipEvent>> parse_history(std::string_view body);
 [[nodiscard]] std::optional<CliStatus> parse_status(std::string_view body);
 
 }  // namespace whitewater::server

@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "api/version.hpp"
+#include "discovery/candidate.hpp"
 #include "kv/check.hpp"
 #include "kv/command_codec.hpp"
+#include "server/options.hpp"
 
 namespace whitewater::server {
 namespace {
@@ -79,7 +83,11 @@ net::Awaitable<net::HttpResponse> ClientApi::handle(net::HttpRequest request) {
     } else {
       rows = co_await view_.all_rows();
     }
-    answer = api::answer_member_table(api::encode_member_table(rows));
+    answer = api::answer_json(api::encode_member_table(rows));
+  } else if (std::holds_alternative<api::MembershipPage>(route)) {
+    answer = api::answer_json(view_.membership_history());
+  } else if (auto* wanted_drain = std::get_if<api::DrainRequest>(&route)) {
+    answer = co_await drain(*wanted_drain);
   } else {
     answer = std::move(std::get<api::HttpAnswer>(route));
   }
@@ -158,6 +166,12 @@ net::Awaitable<api::HttpAnswer> ClientApi::call(api::Call call, RequestClock* cl
     answer = co_await read_txn(std::move(*txn), clock);
   } else if (auto* members = std::get_if<api::MemberListRequest>(&call)) {
     answer = co_await member_list(*members, clock);
+  } else if (auto* added = std::get_if<api::MemberAddRequest>(&call)) {
+    answer = co_await member_add(std::move(*added), clock);
+  } else if (auto* removed = std::get_if<api::MemberRemoveRequest>(&call)) {
+    answer = co_await member_change(core::ChangeKind::remove, removed->id, clock);
+  } else if (auto* promoted = std::get_if<api::MemberPromoteRequest>(&call)) {
+    answer = co_await member_change(core::ChangeKind::promote, promoted->id, clock);
   } else if (std::holds_alternative<api::StatusRequest>(call)) {
     answer = status();
   } else {
@@ -221,8 +235,12 @@ net::Awaitable<api::HttpAnswer> ClientApi::member_list(api::MemberListRequest re
     const auto barrier = co_await member.read_barrier();
     if (!barrier) co_return refuse(api::to_status(barrier.error()), clock);
   }
+  co_return api::to_answer(api::encode_member_list(header(), members()));
+}
+
+std::vector<api::Member> ClientApi::members() const {
   std::vector<api::Member> members;
-  const core::Configuration& configuration = member.node().configuration();
+  const core::Configuration& configuration = view_.member()->node().configuration();
   for (const core::Member& known : configuration.members()) {
     const std::string url = "http://" + known.name;
     members.push_back({known.id.value,
@@ -231,7 +249,48 @@ net::Awaitable<api::HttpAnswer> ClientApi::member_list(api::MemberListRequest re
                        {url},
                        configuration.is_learner(known.id)});
   }
-  co_return api::to_answer(api::encode_member_list(header(), members));
+  return members;
+}
+
+// The process at the address joins by itself once it knows of this cluster; it begins as a learner in any case.
+net::Awaitable<api::HttpAnswer> ClientApi::member_add(api::MemberAddRequest request, RequestClock* clock) {
+  if (request.peer_urls.size() != 1) co_return refuse(api::to_status(api::Error::invalid_member_urls), clock);
+  std::string address = std::move(request.peer_urls.front());
+  if (address.starts_with("http://")) address.erase(0, 7);
+  while (address.ends_with('/')) address.pop_back();
+  if (!discovery::parse_host_port(address, raft_port_default)) {
+    co_return refuse(api::to_status(api::Error::invalid_member_urls), clock);
+  }
+  const auto added = co_await view_.invite(address);
+  if (!added) {
+    co_return refuse(
+        {api::GrpcCode::failed_precondition, "etcdserver: " + address + " does not join: " + added.error().message()},
+        clock);
+  }
+  const std::vector<api::Member> all = members();
+  const auto row = std::find_if(all.begin(), all.end(), [&](const api::Member& m) { return m.id == added->value; });
+  if (row == all.end()) co_return refuse(api::to_status(api::Error::member_not_found), clock);
+  co_return api::to_answer(api::encode_member_added(header(), *row, all));
+}
+
+net::Awaitable<api::HttpAnswer> ClientApi::member_change(core::ChangeKind kind, std::uint64_t id, RequestClock* clock) {
+  if (id == 0) co_return refuse(api::to_status(api::Error::member_not_found), clock);
+  core::ConfigurationChange change;
+  change.changes.push_back({kind, {base::NodeId(id), {}}});
+  change.reason = kind == core::ChangeKind::remove ? "member remove, by command" : "member promote, by command";
+  const auto changed = co_await view_.member()->change(std::move(change));
+  const bool is_voter_already =
+      kind == core::ChangeKind::promote && changed.has_error() && changed.error() == base::Errc::member_exists;
+  if (is_voter_already) co_return refuse(api::to_status(api::Error::member_not_learner), clock);
+  if (!changed) co_return refuse(api::to_status(changed.error()), clock);
+  co_return api::to_answer(api::encode_member_list(header(), members()));
+}
+
+net::Awaitable<api::HttpAnswer> ClientApi::drain(api::DrainRequest request) {
+  const bool is_drained = co_await view_.drain(base::milliseconds(request.timeout_ms));
+  if (is_drained) co_return api::answer_json("{\"drained\":true}\n");
+  co_return api::to_answer(api::Status{
+      api::GrpcCode::unavailable, "this member is not ready any more, but nobody took over its leadership in time"});
 }
 
 api::HttpAnswer ClientApi::status() const {

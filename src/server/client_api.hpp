@@ -6,6 +6,8 @@
 #include <functional>
 #include <string>
 
+#include <vector>
+
 #include "api/router.hpp"
 #include "api/server_metrics.hpp"
 #include "net/http_server.hpp"
@@ -26,6 +28,12 @@ class ServerView {
   [[nodiscard]] virtual api::MemberRow own_row() = 0;
   // All members' rows, each asked from the member itself.
   virtual net::Awaitable<std::vector<api::MemberRow>> all_rows() = 0;
+  // What changed in the membership, as JSON.
+  [[nodiscard]] virtual std::string membership_history() = 0;
+  // Asks the process at this address to join, and waits until it is in the configuration: its node id.
+  virtual net::Awaitable<base::Result<base::NodeId>> invite(std::string address) = 0;
+  // Not ready any more, and not the leader: true when that was done within `limit`.
+  virtual net::Awaitable<bool> drain(base::Duration limit) = 0;
 };
 
 struct ClientApiOptions {
@@ -47,7 +55,11 @@ class ClientApi final : public net::HttpHandler {
   net::Awaitable<api::HttpAnswer> read_txn(kv::TxnRequest request, RequestClock* clock);
   net::Awaitable<api::HttpAnswer> write(kv::Command command, RequestClock* clock);
   net::Awaitable<api::HttpAnswer> member_list(api::MemberListRequest request, RequestClock* clock);
+  net::Awaitable<api::HttpAnswer> member_add(api::MemberAddRequest request, RequestClock* clock);
+  net::Awaitable<api::HttpAnswer> member_change(core::ChangeKind kind, std::uint64_t id, RequestClock* clock);
+  net::Awaitable<api::HttpAnswer> drain(api::DrainRequest request);
   net::Awaitable<api::HttpAnswer> probe(api::Probe probe);
+  [[nodiscard]] std::vector<api::Member> members() const;
   [[nodiscard]] api::HttpAnswer status() const;
   [[nodiscard]] api::ResponseHeader header() const;
   [[nodiscard]] std::string no_member_reason();

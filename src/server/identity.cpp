@@ -100,6 +100,11 @@ void Identity::write_founders(std::uint64_t set_hash, const std::string& founder
 }
 
 net::Awaitable<void> Identity::persist(discovery::BootstrapMeta meta) {
+  store(std::move(meta));
+  co_return;
+}
+
+void Identity::store(discovery::BootstrapMeta meta) {
   // 1. The set under a name of its own, so that the one promised before stays readable.
   // 2. The record that points at it: this is the promise.
   // 3. Only then the old set goes. A stop in between leaves a file that no record names.
@@ -112,7 +117,6 @@ net::Awaitable<void> Identity::persist(discovery::BootstrapMeta meta) {
   directory_.store(record);
   if (old_hash != 0 && old_hash != meta.set_hash) ::unlink(founders_path(old_hash).c_str());
   bootstrap_ = std::move(meta);
-  co_return;
 }
 
 void Identity::forget_founders() {

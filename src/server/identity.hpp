@@ -22,6 +22,7 @@ class Identity final : public discovery::MetaStore {
   [[nodiscard]] const discovery::BootstrapMeta& bootstrap() const { return bootstrap_; }
 
   net::Awaitable<void> persist(discovery::BootstrapMeta meta) override;
+  void store(discovery::BootstrapMeta meta);  // the same, at once
   // The founding entry is in the log and the cluster has begun to commit: from here on an empty log is damage.
   void forget_founders();
 

@@ -247,6 +247,9 @@ void Member::perform(replica::Effects effects) {
     log_reads_.emplace(next_log_read_, read.peer);
     log_.read(read.first, read.bytes_max, next_log_read_++);
   }
+  for (const replica::AppliedConfiguration& applied : effects.configurations) {
+    if (applied_configuration_observer_) applied_configuration_observer_(applied);
+  }
   for (const core::SnapshotWanted& wanted : effects.snapshots) {
     if (snapshot_observer_) snapshot_observer_(wanted.peer);
   }
@@ -309,6 +312,16 @@ net::Awaitable<WriteOutcome> Member::write(base::Instant accepted, std::string c
   drive_soon();
   while (!waiter.outcome) co_await waiter.event.wait();
   co_return std::move(*waiter.outcome);
+}
+
+net::Awaitable<base::Result<void>> Member::change(core::ConfigurationChange change) {
+  const auto ticket = replica_.on_propose_change(look_at_clock(), std::move(change));
+  if (!ticket) co_return ticket.error();
+  WriteWaiter waiter(*this, *ticket);
+  drive_soon();
+  while (!waiter.outcome) co_await waiter.event.wait();
+  if (!waiter.outcome->response) co_return waiter.outcome->response.error();
+  co_return base::Result<void>{};
 }
 
 net::Awaitable<base::Result<void>> Member::read_barrier() {

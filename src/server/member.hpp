@@ -55,6 +55,8 @@ class Member {
 
   // A write, through the log of a majority. `accepted` is when the client's request was read.
   net::Awaitable<WriteOutcome> write(base::Instant accepted, std::string command);
+  // A change of who is a member; returns when it is committed and applied here, or refused.
+  net::Awaitable<base::Result<void>> change(core::ConfigurationChange change);
   // Returns when the store may be read linearizably.
   net::Awaitable<base::Result<void>> read_barrier();
   // Returns when a compaction up to `revision` has removed its records here, or after `limit`.
@@ -84,6 +86,10 @@ class Member {
   [[nodiscard]] base::Instant last_tick() const { return last_tick_; }
   // Called whenever the configuration in force may have changed.
   void on_configuration(std::function<void(const core::Configuration&)> observer);
+  // Called for each committed configuration, in order, also for those that are applied again after a restart.
+  void on_applied_configuration(std::function<void(const replica::AppliedConfiguration&)> observer) {
+    applied_configuration_observer_ = std::move(observer);
+  }
   void on_apply_latency(std::function<void(base::Duration)> observer) { apply_observer_ = std::move(observer); }
 
  private:
@@ -122,6 +128,7 @@ class Member {
   net::Event log_pressed_;  // half of its budget is in use
   log::LogEvents log_events_;
   std::function<void(const core::Configuration&)> configuration_observer_;
+  std::function<void(const replica::AppliedConfiguration&)> applied_configuration_observer_;
   std::function<void(base::Duration)> apply_observer_;
   std::function<void(base::NodeId)> snapshot_observer_;
   core::Configuration seen_configuration_;

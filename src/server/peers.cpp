@@ -49,17 +49,63 @@ void Peers::set_configuration(const core::Configuration& configuration) {
   const base::NodeId self = identity_().node;
   for (const core::Member& member : configuration.members()) {
     if (member.id == self) continue;
-    const auto known = links_.find(member.id);
-    if (known != links_.end()) {
-      known->second.raft->set_name(member.name);
-      known->second.control->set_name(member.name);
+    const std::string address = address_of(member);
+    if (const auto known = links_.find(member.id); known != links_.end()) {
+      known->second->left_since.reset();
+      known->second->raft->set_name(address);
+      known->second->control->set_name(address);
       continue;
     }
-    Links links{make_link(member, net::Channel::raft), make_link(member, net::Channel::control)};
-    tasks_.spawn(links.raft->run());
-    tasks_.spawn(links.control->run());
+    auto links = std::make_unique<Links>();
+    links->raft = make_link({member.id, address}, net::Channel::raft);
+    links->control = make_link({member.id, address}, net::Channel::control);
+    tasks_.spawn(run_links(links.get()));
     links_.emplace(member.id, std::move(links));
   }
+  for (auto& [id, links] : links_) {
+    if (!configuration.contains(id) && !links->left_since) links->left_since = net::now();
+  }
+}
+
+net::Awaitable<void> Peers::run_links(Links* links) {
+  net::TaskGroup both(executor_);
+  both.spawn(links->raft->run());
+  both.spawn(links->control->run());
+  co_await both.join();
+  std::erase_if(closing_, [&](const auto& closing) { return closing.get() == links; });
+}
+
+void Peers::close_left_links() {
+  for (auto it = links_.begin(); it != links_.end();) {
+    const auto& left_since = it->second->left_since;
+    if (!left_since || net::now() - *left_since < left_link_keep) {
+      ++it;
+      continue;
+    }
+    announced_.erase(it->first);
+    closing_.push_back(std::move(it->second));
+    it = links_.erase(it);
+    closing_.back()->raft->close();
+    closing_.back()->control->close();
+  }
+}
+
+void Peers::note_address(base::NodeId node, const std::string& address, base::Incarnation incarnation) {
+  if (!discovery::parse_host_port(address, raft_port_default)) return;
+  const auto known = announced_.find(node);
+  if (known == announced_.end() && announced_.size() == announced_max) return;
+  if (known != announced_.end() && (known->second.incarnation > incarnation || known->second.address == address))
+    return;
+  announced_.insert_or_assign(node, Announced{address, incarnation});
+  const auto links = links_.find(node);
+  if (links == links_.end()) return;
+  links->second->raft->set_name(address);
+  links->second->control->set_name(address);
+}
+
+std::string Peers::address_of(const core::Member& member) const {
+  const auto announced = announced_.find(member.id);
+  return announced == announced_.end() ? member.name : announced->second.address;
 }
 
 std::unique_ptr<net::PeerLink> Peers::make_link(const core::Member& member, net::Channel channel) {
@@ -72,19 +118,19 @@ bool Peers::send(core::Message message) {
   const auto links = links_.find(message.to);
   if (links == links_.end()) return false;
   // Each connection has a lane for what is urgent: while the one for control is down, the other does.
-  const bool is_overtaking = is_control(message) && links->second.control->is_connected();
-  return (is_overtaking ? links->second.control : links->second.raft)->send(std::move(message));
+  const bool is_overtaking = is_control(message) && links->second->control->is_connected();
+  return (is_overtaking ? links->second->control : links->second->raft)->send(std::move(message));
 }
 
 bool Peers::is_connected(base::NodeId peer) const {
   const auto links = links_.find(peer);
-  return links != links_.end() && links->second.raft->is_connected();
+  return links != links_.end() && links->second->raft->is_connected();
 }
 
 std::uint64_t Peers::dropped_messages() const {
   std::uint64_t sum = 0;
   for (const auto& [id, links] : links_) {
-    sum += links.raft->counters().dropped_messages + links.control->counters().dropped_messages;
+    sum += links->raft->counters().dropped_messages + links->control->counters().dropped_messages;
   }
   return sum;
 }

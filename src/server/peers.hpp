@@ -6,6 +6,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "discovery/peer_refresher.hpp"
 #include "net/peer_link.hpp"
@@ -23,8 +26,14 @@ class Peers final : public MessageSender, public net::PeerLinkOwner {
 
   // The links' coroutines; ends only by cancellation.
   net::Awaitable<void> run();
-  // Links to new members begin; links to those that left end with the process.
+  // Links to new members begin. Those to members that left go on for a moment: they carry the news.
   void set_configuration(const core::Configuration& configuration);
+  // Ends the links to members that are in none of the last configurations for `left_link_keep`. From time to time.
+  void close_left_links();
+  // A member has said where it can be dialled: counts more than the configuration, from the newest run on.
+  void note_address(base::NodeId node, const std::string& address, base::Incarnation incarnation);
+  // Where a member is dialled.
+  [[nodiscard]] std::string address_of(const core::Member& member) const;
   void on_link_up_call(std::function<void(base::NodeId)> observer) { link_up_ = std::move(observer); }
   void on_superseded_call(std::function<void(base::Incarnation)> observer) { superseded_ = std::move(observer); }
 
@@ -43,7 +52,13 @@ class Peers final : public MessageSender, public net::PeerLinkOwner {
   struct Links {
     std::unique_ptr<net::PeerLink> raft;
     std::unique_ptr<net::PeerLink> control;
+    std::optional<base::Instant> left_since;  // it is not in the configuration any more
   };
+  struct Announced {
+    std::string address;
+    base::Incarnation incarnation;
+  };
+  net::Awaitable<void> run_links(Links* links);
   [[nodiscard]] std::unique_ptr<net::PeerLink> make_link(const core::Member& member, net::Channel channel);
 
   net::Executor executor_;
@@ -53,10 +68,15 @@ class Peers final : public MessageSender, public net::PeerLinkOwner {
   base::Rng rng_;
   base::LogSink& sink_;
   net::TaskGroup tasks_;
-  std::map<base::NodeId, Links> links_;
+  std::map<base::NodeId, std::unique_ptr<Links>> links_;
+  std::vector<std::unique_ptr<Links>> closing_;
+  std::map<base::NodeId, Announced> announced_;  // at most announced_max
   std::function<void(base::NodeId)> link_up_;
   std::function<void(base::Incarnation)> superseded_;
 };
+
+inline constexpr base::Duration left_link_keep = base::seconds(10);
+inline constexpr std::size_t announced_max = 1024;
 
 // Resolves "host:port" with the source; malformed when it is none.
 net::Awaitable<base::Result<std::vector<net::Endpoint>>> resolve_address(discovery::PeerSource& source,

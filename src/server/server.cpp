@@ -92,10 +92,6 @@ void Server::open_disk() {
               {"reactor", net::reactor_name()},
               {"reactor_reason", reactor_reason_}});
   for (const std::string& warning : directory.warnings()) sink_.warn("server", warning);
-  if (identity_->bootstrap().state == discovery::MemberState::removed) {
-    throw FatalError(ExitCode::superseded, "this member was removed from its cluster; empty " + directory.path() +
-                                               " to let it join again as a new member");
-  }
 
   phase_ = api::StartupPhase::opening_store;
   kv::RocksdbOptions store_options;
@@ -169,7 +165,10 @@ void Server::make_discovery() {
   }
   bootstrap_ = std::make_unique<discovery::BootstrapLoop>(executor_, bootstrap, identity_->bootstrap(), *this,
                                                           *identity_, sink_);
-  refresher_->add_listener([this](const discovery::PeerSet& peers) { bootstrap_->on_peers(peers); });
+  refresher_->add_listener([this](const discovery::PeerSet& peers) {
+    bootstrap_->on_peers(peers);
+    if (membership_) membership_->on_peers(peers);
+  });
 }
 
 discovery::BootstrapOptions Server::bootstrap_options() const {
@@ -274,6 +273,10 @@ net::Awaitable<void> Server::serve_member() {
   member_->on_apply_latency([this](base::Duration latency) { metrics_->apply.record_ns(latency.count()); });
   refresher_->set_formed(true);
   phase_ = api::StartupPhase::serving;
+  membership_ = std::make_unique<Membership>(autopilot_options(), *member_, *peers_,
+                                             identity_->directory().path() + "/membership.jsonl", registry_, sink_);
+  membership_->on_removed_call([this](const std::string& how) { end_removed(how); });
+  tasks_.spawn(membership_->run());
   tasks_.spawn(watch_member());
   co_await member_->run();
 }
@@ -341,13 +344,32 @@ replica::ReplicaOptions Server::replica_options() const {
   return replica;
 }
 
+discovery::ClusterView Server::cluster_view() const {
+  const core::Node& node = member_->node();
+  discovery::ClusterView view;
+  view.term = node.term();
+  view.commit = node.committed();
+  view.members = node.committed_configuration().members();
+  return view;
+}
+
+replica::AutopilotOptions Server::autopilot_options() const {
+  replica::AutopilotOptions autopilot;
+  autopilot.stabilization = base::milliseconds(options_.stabilization_ms);
+  autopilot.replace_after = base::milliseconds(options_.replace_after_ms);
+  autopilot.dead_server_timeout = base::milliseconds(options_.dead_server_timeout_ms);
+  autopilot.voters_max = options_.max_voters;
+  return autopilot;
+}
+
 // What others may know of this member, and what an operator should: kept current beside the work.
 net::Awaitable<void> Server::watch_member() {
   while (true) {
     const core::Node& node = member_->node();
     // The no-op after entry 1 is committed: a quorum has begun, so that nobody needs the founding set any more.
     if (node.committed().value >= 2) identity_->forget_founders();
-    bootstrap_->on_cluster_view({node.term(), node.committed(), node.configuration().members()});
+    bootstrap_->on_cluster_view(cluster_view());
+    peers_->close_left_links();
     log_readiness();
     co_await net::sleep_for(watch_interval);
   }
@@ -389,14 +411,7 @@ net::Awaitable<void> Server::shut_down() {
   // 2. New clients stop coming only when that has reached every node.
   if (options_.drain_delay_ms > 0) co_await net::sleep_for(base::milliseconds(options_.drain_delay_ms));
   // 3. Leadership moves while requests are still served: the others lose no election time-out.
-  if (member_ && member_->replica().is_leader()) {
-    const bool handed_over = co_await member_->hand_over(
-        std::min<base::Duration>(remaining(), base::milliseconds(2 * options_.election_timeout_ms)));
-    sink_.info("server", handed_over ? "leadership handed over" : "nobody could take over the leadership");
-    // Requests that other members have forwarded are still on their way here. Turned back they are proposed to the new
-    // leader; left unread their clients would wait for a time-out.
-    if (handed_over) co_await net::sleep_for(std::min(remaining() / 2, forwards_turn_back_time));
-  }
+  co_await hand_over(std::min<base::Duration>(remaining(), base::milliseconds(2 * options_.election_timeout_ms)));
   // 4. No new connections; the requests that run are finished.
   listener_->stop_accepting();
   http_->begin_drain();
@@ -408,11 +423,65 @@ net::Awaitable<void> Server::shut_down() {
   tasks_.cancel();
 }
 
+// False when nobody could take the leadership over; true when this member does not lead.
+net::Awaitable<bool> Server::hand_over(base::Duration limit) {
+  if (!member_ || !member_->replica().is_leader()) co_return true;
+  const bool handed_over = co_await member_->hand_over(limit);
+  sink_.info("server", handed_over ? "leadership handed over" : "nobody could take over the leadership");
+  // Requests that other members have forwarded are still on their way here. Turned back they are proposed to the new
+  // leader; left unread their clients would wait for a time-out.
+  if (handed_over) co_await net::sleep_for(std::min(limit / 2, forwards_turn_back_time));
+  co_return handed_over;
+}
+
+net::Awaitable<bool> Server::drain(base::Duration limit) {
+  sink_.info("server", "draining by request: not ready until a restart");
+  is_draining_ = true;
+  co_return co_await hand_over(limit);
+}
+
+// Whoever is asked learns where the cluster is, and joins it as it would join one that it had found itself.
+net::Awaitable<base::Result<base::NodeId>> Server::invite(std::string address) {
+  const auto place = discovery::parse_host_port(address, raft_port_default);
+  if (!place) co_return place.error();
+  discovery::PeerInfo self;
+  self.name = options_.name;
+  self.node_id = identity_->node();
+  self.incarnation = identity_->incarnation();
+  self.cluster_id = identity_->cluster();
+  self.state = discovery::MemberState::member;
+  self.token = options_.bootstrap_token;
+  self.advertise = advertise_;
+  const discovery::ClusterView view = cluster_view();
+  self.term = view.term;
+  self.commit = view.commit;
+  self.members = view.members;
+  const base::Instant give_up = net::now() + base::milliseconds(options_.request_timeout_ms);
+  const auto payload =
+      co_await exchange(*place, discovery::encode(discovery::BootstrapRequest(discovery::Hello{self})));
+  if (!payload) co_return payload.error();
+  const auto reply = discovery::decode_bootstrap_reply(*payload);
+  if (!reply) co_return reply.error();
+  const auto* hello = std::get_if<discovery::HelloReply>(&*reply);
+  if (hello == nullptr) co_return base::make_error_code(base::Errc::malformed);
+  const discovery::PeerInfo& invited = hello->info;
+  if (!invited.cluster_id.is_zero() && invited.cluster_id != self.cluster_id) {
+    co_return base::make_error_code(base::Errc::wrong_cluster);
+  }
+  while (!member_->node().configuration().contains(invited.node_id)) {
+    if (net::now() >= give_up) co_return base::make_error_code(base::Errc::timed_out);
+    co_await net::sleep_for(base::milliseconds(20));
+  }
+  co_return invited.node_id;
+}
+
 net::LocalIdentity Server::identity() const {
   return {identity_->cluster(), identity_->node(), identity_->incarnation(), options_.name, advertise_};
 }
 
-void Server::on_hello(const net::PeerInfo&) {}
+void Server::on_hello(const net::PeerInfo& peer) {
+  if (membership_) membership_->on_hello(peer);
+}
 
 void Server::on_message(core::Message message) {
   if (member_) member_->on_message(std::move(message));
@@ -428,6 +497,17 @@ net::Awaitable<std::string> Server::on_bootstrap(net::PeerInfo, std::string payl
 }
 
 void Server::on_superseded(base::Incarnation newer) { end_superseded(newer); }
+
+// Its log and store are of no use to the cluster any more; they stay for people to look at.
+void Server::end_removed(const std::string& how) {
+  discovery::BootstrapMeta meta;
+  meta.state = discovery::MemberState::removed;
+  meta.cluster_id = identity_->cluster();
+  identity_->store(meta);
+  throw FatalError(ExitCode::superseded, "this member was removed from its cluster (" + how +
+                                             "); it will not take part any more until " +
+                                             identity_->directory().path() + " is empty");
+}
 
 void Server::end_superseded(base::Incarnation newer) const {
   throw FatalError(ExitCode::superseded,

@@ -18,6 +18,7 @@
 #include "server/client_api.hpp"
 #include "server/identity.hpp"
 #include "server/member.hpp"
+#include "server/membership.hpp"
 #include "server/options.hpp"
 #include "server/peers.hpp"
 #include "server/snapshots.hpp"
@@ -50,6 +51,9 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   base::NodeId node() const override { return identity_->node(); }
   api::MemberRow own_row() override;
   net::Awaitable<std::vector<api::MemberRow>> all_rows() override;
+  std::string membership_history() override;
+  net::Awaitable<base::Result<base::NodeId>> invite(std::string address) override;
+  net::Awaitable<bool> drain(base::Duration limit) override;
 
  private:
   void open_disk();
@@ -68,6 +72,10 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   net::Awaitable<void> watch_member();
   net::Awaitable<void> wait_for_signal();
   net::Awaitable<void> shut_down();
+  net::Awaitable<bool> hand_over(base::Duration limit);
+  [[noreturn]] void end_removed(const std::string& how);
+  [[nodiscard]] replica::AutopilotOptions autopilot_options() const;
+  [[nodiscard]] discovery::ClusterView cluster_view() const;
   net::Awaitable<void> ask_row(core::Member member, api::MemberRow* row);
   [[noreturn]] void end_superseded(base::Incarnation newer) const;
   void log_readiness();
@@ -92,6 +100,7 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   std::unique_ptr<discovery::BootstrapLoop> bootstrap_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<Member> member_;
+  std::unique_ptr<Membership> membership_;
   SnapshotCounters snapshot_counters_;
   std::unique_ptr<SnapshotSender> snapshot_sender_;
   std::unique_ptr<SnapshotInstaller> snapshot_installer_;

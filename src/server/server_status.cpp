@@ -140,6 +140,16 @@ api::MemberRow Server::own_row() {
   return row;
 }
 
+std::string Server::membership_history() {
+  std::string text = "[";
+  if (membership_) {
+    for (const MembershipEvent& event : membership_->history().events()) {
+      text += (text.size() > 1 ? ",\n" : "\n") + encode(event);
+    }
+  }
+  return text + "]\n";
+}
+
 net::Awaitable<std::vector<api::MemberRow>> Server::all_rows() {
   std::vector<api::MemberRow> rows;
   if (!member_ || member_->node().configuration().members().empty()) {
@@ -167,7 +177,7 @@ net::Awaitable<void> Server::ask_row(core::Member member, api::MemberRow* row) {
   row->address = member.name;
   row->role = "unreachable";
   row->reason = "does not answer";
-  const auto endpoints = co_await resolve_address(*source_, member.name);
+  const auto endpoints = co_await resolve_address(*source_, peers_->address_of(member));
   if (!endpoints || endpoints->empty()) {
     row->reason = "its name does not resolve";
     co_return;

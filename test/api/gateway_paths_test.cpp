@@ -194,5 +194,5 @@ TEST_CASE("the router tells gateway, probes and pages apart") {
   CHECK(std::get<HttpAnswer>(api::route("GET", "/", "", "0")).body == "404 page not found\n");
   CHECK(std::get<HttpAnswer>(api::route("GET", "/health/", "", "0")).status == 404);
   CHECK(api::answer_metrics("x").content_type == "text/plain; version=0.0.4; charset=utf-8");
-  CHECK(api::answer_member_table("[]\n").body == "[]\n");
+  CHECK(api::answer_json("[]\n").body == "[]\n");
 }
