@@ -4,8 +4,6 @@
 #include <fstream>
 #include <utility>
 
-#include "discovery/guess_resolver.hpp"
-
 namespace whitewater::discovery {
 
 using base::Errc;
@@ -40,10 +38,7 @@ DnsSource::DnsSource(net::Executor executor, DnsSourceOptions options)
     : executor_(executor),
       options_(with_resolv_conf(std::move(options))),
       resolver_(executor, options_.resolver),
-      book_("dns", "no SRV record"),
-      guesses_(options_.guess_basis, options_.default_port, options_.guesses) {
-  take_set();
-}
+      book_("dns", "no SRV record") {}
 
 Result<ResolvedServiceName> DnsSource::resolve_name() const {
   return resolve_service_name(options_.service, search_list_of(read_resolv_conf(options_.resolv_conf_path)));
@@ -53,7 +48,6 @@ net::Awaitable<Result<PeerSet>> DnsSource::discover() {
   auto resolved = resolve_name();
   if (!resolved) {
     book_.on_failure("the service or port name is no DNS name: " + describe(options_.service));
-    take_set();
     co_return resolved.error();
   }
   resolved_ = std::move(*resolved);
@@ -70,21 +64,11 @@ net::Awaitable<Result<PeerSet>> DnsSource::discover() {
   if (answer || answer.error() == Errc::not_found) co_await ask_ordinals(found);
   if (!found.empty()) {
     book_.on_answer(net::now(), std::move(found), ttl);
-  } else {
-    book_.on_failure(failure_text(question_, answer.error()));
+    co_return book_.set();
   }
-  if (options_.expect == 0 && (answer || answer.error() == Errc::not_found)) {
-    co_await ask_guesses(executor_, guesses_, resolver_, book_.set().peers);
-  }
-  take_set();
-  if (set_.peers.empty()) co_return answer.error();
-  co_return set_;
-}
-
-void DnsSource::take_set() {
-  set_ = book_.set();
-  auto guessed = guesses_.candidates(set_.peers);
-  set_.peers.insert(set_.peers.end(), guessed.begin(), guessed.end());
+  book_.on_failure(failure_text(question_, answer.error()));
+  if (!book_.set().is_known) co_return answer.error();
+  co_return book_.set();
 }
 
 net::Awaitable<Result<SrvAnswer>> DnsSource::ask_srv() {

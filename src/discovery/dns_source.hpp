@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "discovery/dns_answer.hpp"
-#include "discovery/guesses.hpp"
 #include "discovery/peer_source.hpp"
 #include "discovery/resolver.hpp"
 #include "discovery/service_name.hpp"
@@ -25,9 +24,6 @@ struct DnsSourceOptions {
   // How long the SRV answer may be short before the ordinals are asked by name: a name that is asked before it exists
   // is denied for up to 30 s afterwards.
   base::Duration ordinals_after = base::seconds(2);
-  // Without `expect`: the ordinals that are guessed instead, as candidates of less weight.
-  std::optional<GuessBasis> guess_basis;
-  GuessOptions guesses;
   std::string resolv_conf_path = "/etc/resolv.conf";
   ResolverOptions resolver;
 };
@@ -38,7 +34,7 @@ class DnsSource final : public PeerSource {
 
   [[nodiscard]] std::string_view name() const override { return "dns"; }
   net::Awaitable<base::Result<PeerSet>> discover() override;
-  [[nodiscard]] const PeerSet& last_known() const override { return set_; }
+  [[nodiscard]] const PeerSet& last_known() const override { return book_.set(); }
   net::Awaitable<base::Result<std::vector<net::Endpoint>>> resolve(std::string host, std::uint16_t port) override;
   // The absolute name that the last question asked for.
   [[nodiscard]] const std::string& question() const { return question_; }
@@ -46,15 +42,12 @@ class DnsSource final : public PeerSource {
  private:
   net::Awaitable<base::Result<SrvAnswer>> ask_srv();
   net::Awaitable<void> ask_ordinals(std::vector<Candidate>& found);
-  void take_set();
   [[nodiscard]] base::Result<ResolvedServiceName> resolve_name() const;
 
   net::Executor executor_;
   DnsSourceOptions options_;
   Resolver resolver_;
   CandidateBook book_;
-  GuessFsm guesses_;
-  PeerSet set_;  // the book's, with the guesses that have an address
   ResolvedServiceName resolved_;
   std::string question_;
   std::optional<base::Instant> short_since_;  // the SRV answer lacks an ordinal below `expect`

@@ -9,8 +9,6 @@
 #include <cstring>
 #include <utility>
 
-#include "discovery/guess_resolver.hpp"
-
 namespace whitewater::discovery {
 
 namespace {
@@ -49,12 +47,10 @@ FileText read_small_file(const std::string& path, std::size_t bytes_max) {
 }
 
 FileSource::FileSource(net::Executor executor, FileSourceOptions options, base::LogSink& log)
-    : executor_(executor),
-      options_(std::move(options)),
+    : options_(std::move(options)),
       log_(log),
       resolver_(executor, options_.resolver),
-      book_("file", "not in the peers file"),
-      guesses_(options_.guess_basis, options_.default_port, options_.guesses) {
+      book_("file", "not in the peers file") {
   set_ = book_.set();
 }
 
@@ -67,13 +63,10 @@ net::Awaitable<base::Result<PeerSet>> FileSource::discover() {
     book_.on_failure("the peers file " + options_.path + " cannot be read: " + file.problem +
                      "; is its volume mounted, and did the init container write it?");
   }
-  co_await ask_guesses(executor_, guesses_, resolver_, book_.set().peers);
   set_ = book_.set();
   set_.expect = expect_;
   set_.token = token_;
-  auto guessed = guesses_.candidates(set_.peers);
-  set_.peers.insert(set_.peers.end(), guessed.begin(), guessed.end());
-  if (set_.peers.empty()) co_return base::Errc::not_found;
+  if (!set_.is_known) co_return base::Errc::not_found;
   co_return set_;
 }
 
@@ -84,8 +77,8 @@ void FileSource::take(PeersFile file) {
   if (!file.token.empty()) token_ = std::move(file.token);
   if (!file.problem.empty()) {
     book_.on_failure("the peers file " + options_.path + " says nothing: " + file.problem);
-  } else if (book_.on_answer(net::now(), std::move(file.peers), base::Duration(0))) {
-    guesses_.on_news(net::now());
+  } else {
+    book_.on_answer(net::now(), std::move(file.peers), base::Duration(0));
   }
 }
 

@@ -1,14 +1,13 @@
 // FileSource: the peers file (kubernetes-guide.md option 3), read again at every question, which also follows the
 // symlink swaps of projected volumes. A file that is missing, empty or of no use is "no information": what was known
-// stays, and nobody is alone because of it. Names guessed from the own one (guesses.hpp) heal a file of garbage. Owned
-// by the server, reactor thread. Does not write: `whitewater discover --output` does.
+// stays, and nobody is alone because of it. Owned by the server, reactor thread. Does not write: `whitewater discover
+// --output` does.
 #pragma once
 
 #include <set>
 #include <string>
 
 #include "base/log_line.hpp"
-#include "discovery/guesses.hpp"
 #include "discovery/peer_source.hpp"
 #include "discovery/peers_file.hpp"
 #include "discovery/resolver.hpp"
@@ -18,8 +17,6 @@ namespace whitewater::discovery {
 struct FileSourceOptions {
   std::string path;
   std::uint16_t default_port = 8090;
-  std::optional<GuessBasis> guess_basis;
-  GuessOptions guesses;
   ResolverOptions resolver;
 };
 
@@ -39,13 +36,11 @@ class FileSource final : public PeerSource {
   void take(PeersFile file);
   void warn_once(const std::string& entry);
 
-  net::Executor executor_;
   FileSourceOptions options_;
   base::LogSink& log_;
   Resolver resolver_;
   CandidateBook book_;
-  GuessFsm guesses_;
-  PeerSet set_;  // the book's, with the guesses that have an address
+  PeerSet set_;  // the book's, with what the file states
   std::uint32_t expect_ = 0;
   std::string token_;
   std::vector<std::string> bad_entries_;

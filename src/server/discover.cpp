@@ -45,7 +45,9 @@ class NoteSink final : public base::LogSink {
 net::Awaitable<void> look(net::Executor executor, const DiscoverCommand* command, Options options, DiscoverView* view,
                           bool is_waiting) {
   NoteSink sink(view->notes);
-  const auto source = make_source(executor, options, sink);
+  const auto source =
+      make_source(executor, options, base::Rng(static_cast<std::uint64_t>(net::now().since_start.count())), sink)
+          .source;
   net::TaskGroup background(executor);
   background.spawn(source->run());
   const auto deadline =

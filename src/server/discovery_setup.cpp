@@ -3,6 +3,8 @@
 #include "base/error.hpp"
 #include "discovery/dns_source.hpp"
 #include "discovery/file_source.hpp"
+#include "discovery/guessing_source.hpp"
+#include "discovery/kubernetes_source.hpp"
 #include "discovery/static_source.hpp"
 #include "server/options_check.hpp"
 #include "server/options_enum.hpp"
@@ -12,6 +14,8 @@ namespace {
 
 using base::ExitCode;
 using base::FatalError;
+
+constexpr std::uint16_t https_port = 443;
 
 std::uint16_t listen_port(const Options& options) {
   const auto place = discovery::parse_host_port(options.listen, raft_port_default);
@@ -62,7 +66,6 @@ std::unique_ptr<discovery::PeerSource> make_dns(net::Executor executor, const Op
   dns.own_name = options.name;
   dns.expect = static_cast<std::uint32_t>(options.bootstrap_expect);
   dns.default_port = listen_port(options);
-  dns.guess_basis = guess_basis(options);
   dns.resolver = resolver_options(options);
   return std::make_unique<discovery::DnsSource>(executor, dns);
 }
@@ -71,26 +74,62 @@ std::unique_ptr<discovery::PeerSource> make_file(net::Executor executor, const O
   discovery::FileSourceOptions file;
   file.path = options.peers_file;
   file.default_port = listen_port(options);
-  file.guess_basis = guess_basis(options);
   file.resolver = resolver_options(options);
   return std::make_unique<discovery::FileSource>(executor, file, log);
 }
 
+std::unique_ptr<discovery::KubernetesSource> make_kubernetes(net::Executor executor, const Options& options,
+                                                             base::Rng rng, base::LogSink& log) {
+  discovery::KubernetesSourceOptions kubernetes;
+  const auto api = discovery::parse_host_port(options.kubernetes_api, https_port);
+  if (!api) {
+    throw FatalError(ExitCode::usage, "kubernetes_api: \"" + options.kubernetes_api + "\" is not host:port");
+  }
+  kubernetes.api.host = api->host;
+  kubernetes.api.port = api->port;
+  kubernetes.service_account_folder = options.kubernetes_folder;
+  kubernetes.name_space = options.kube_namespace;
+  kubernetes.label_selector = options.label_selector;
+  kubernetes.own_name = options.name;
+  kubernetes.port_name = options.service_port_name;
+  kubernetes.default_port = listen_port(options);
+  kubernetes.resolver = resolver_options(options);
+  return std::make_unique<discovery::KubernetesSource>(executor, std::move(kubernetes), rng, log);
+}
+
 }  // namespace
 
-std::unique_ptr<discovery::PeerSource> make_source(net::Executor executor, const Options& options, base::LogSink& log) {
-  switch (effective_discovery(options)) {
+MadeSource make_source(net::Executor executor, const Options& options, base::Rng rng, base::LogSink& log) {
+  MadeSource made;
+  const auto method = effective_discovery(options);
+  switch (method) {
     case DiscoveryMethod::dns:
-      return make_dns(executor, options);
-    case DiscoveryMethod::file:
-      return make_file(executor, options, log);
-    case DiscoveryMethod::kubernetes:
-      throw FatalError(ExitCode::usage, "discovery by the Kubernetes API is not part of this executable");
-    case DiscoveryMethod::static_list:
-    case DiscoveryMethod::automatic:
+      made.source = make_dns(executor, options);
       break;
+    case DiscoveryMethod::file:
+      made.source = make_file(executor, options, log);
+      break;
+    case DiscoveryMethod::kubernetes: {
+      auto source = make_kubernetes(executor, options, rng, log);
+      made.kubernetes = source.get();
+      made.source = std::move(source);
+      break;
+    }
+    case DiscoveryMethod::static_list:
+    case DiscoveryMethod::automatic:  // nobody else at all (--bootstrap-single)
+      made.source = make_static(executor, options);
+      return made;
   }
-  return make_static(executor, options);  // a list, or nobody else at all (--bootstrap-single)
+  auto basis = guess_basis(options);
+  // With a stated count the SRV source asks for the ordinals below it by itself.
+  if (!basis || (method == DiscoveryMethod::dns && options.bootstrap_expect != 0)) return made;
+  discovery::GuessingOptions guessing;
+  guessing.basis = std::move(*basis);
+  guessing.port = listen_port(options);
+  guessing.only_while_unknown = method == DiscoveryMethod::kubernetes;
+  guessing.resolver = resolver_options(options);
+  made.source = std::make_unique<discovery::GuessingSource>(executor, std::move(made.source), std::move(guessing));
+  return made;
 }
 
 std::optional<discovery::GuessBasis> guess_basis(const Options& options) {

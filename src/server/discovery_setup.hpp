@@ -6,16 +6,21 @@
 #include <string>
 
 #include "base/log_line.hpp"
+#include "base/rng.hpp"
 #include "discovery/guesses.hpp"
+#include "discovery/kubernetes_source.hpp"
 #include "discovery/peer_source.hpp"
 #include "server/options.hpp"
 
 namespace whitewater::server {
 
-// The source of effective_discovery(options). `log` must outlive it. Throws FatalError(usage) where an option that
-// passed its check cannot be used after all.
-[[nodiscard]] std::unique_ptr<discovery::PeerSource> make_source(net::Executor executor, const Options& options,
-                                                                 base::LogSink& log);
+struct MadeSource {
+  std::unique_ptr<discovery::PeerSource> source;
+  discovery::KubernetesSource* kubernetes = nullptr;  // inside `source`, where that is the method
+};
+// The source of effective_discovery(options), completed by guessed names where the own name allows guesses. `log` must
+// outlive it. Throws FatalError(usage) where an option that passed its check cannot be used after all.
+[[nodiscard]] MadeSource make_source(net::Executor executor, const Options& options, base::Rng rng, base::LogSink& log);
 
 // "host:port" under which the others reach this member: --advertise, the list's own entry, the ordinal's name in the
 // service's domain (dns), the full name of this pod where it belongs to POD_IP, POD_IP, the listen address.

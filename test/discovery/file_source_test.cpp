@@ -134,38 +134,3 @@ TEST_CASE("a bad entry of the peers file is reported once and hides no other", "
     REQUIRE(log.lines.size() == 2);
   });
 }
-
-TEST_CASE("a peers file of garbage is healed by names guessed from the own one, and by them alone", "[file]") {
-  with_responder([](net::Executor executor, DnsResponder& responder) -> net::Awaitable<void> {
-    const Folder folder;
-    LinesSink log;
-    responder.add(responder_host(0), "127.8.90.1");
-    responder.add(responder_host(1), "127.8.90.2");
-    auto options = options_for(folder, responder);
-    options.guess_basis = guess_basis_of(responder_host(0));
-    options.guesses.settle = milliseconds(60);
-    options.guesses.retry_min = milliseconds(20);
-    FileSource source(executor, options, log);
-    folder.write("{\"peers\":[\n\"NXDOMAIN:8090\"]}\n");
-    REQUIRE((co_await source.discover()).error() == Errc::not_found);
-    REQUIRE(responder.asked.empty());  // a name that is asked before it exists is denied for a while
-    co_await net::sleep_for(milliseconds(70));
-    auto set = co_await source.discover();
-    REQUIRE(set->peers.size() == 1);
-    REQUIRE(set->peers[0].name == "whitewater-1");
-    REQUIRE(set->peers[0].is_guess);
-    REQUIRE_FALSE(set->is_known);  // the file has still said nothing
-    REQUIRE(set->last_error.find("\"NXDOMAIN:8090\"") != std::string::npos);
-    // The next one is asked; it does not exist, and so it is no candidate.
-    set = co_await source.discover();
-    REQUIRE(set->peers.size() == 1);
-    REQUIRE(responder.count_asked("1 " + responder_host(2)) == 1);
-    REQUIRE(responder.count_asked("1 " + responder_host(3)) == 0);
-    // A file that names the guessed one makes it a peer like any other.
-    folder.write("{\"peers\":[\"" + responder_host(1) + ":8090\"]}");
-    set = co_await source.discover();
-    REQUIRE(set->peers.size() == 1);
-    REQUIRE_FALSE(set->peers[0].is_guess);
-    REQUIRE(set->is_known);
-  });
-}
