@@ -122,7 +122,12 @@ std::string pod_name_of(std::string_view host) {
 
 Candidate make_candidate(std::string name, HostPort address, std::vector<std::string> addresses) {
   auto ordinal = ordinal_of(name);
-  return {std::move(name), std::move(address), std::move(addresses), ordinal};
+  Candidate candidate;
+  candidate.name = std::move(name);
+  candidate.address = std::move(address);
+  candidate.addresses = std::move(addresses);
+  candidate.ordinal = ordinal;
+  return candidate;
 }
 
 CandidateBook::CandidateBook(std::string source, std::string absence) {

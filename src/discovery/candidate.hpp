@@ -48,6 +48,9 @@ struct Candidate {
   HostPort address;                    // resolved again at every dial
   std::vector<std::string> addresses;  // IP literals that came with the answer, if any
   std::optional<std::uint32_t> ordinal;
+  std::string uid;              // the pod's uid, one per incarnation; empty where the source does not tell
+  bool is_terminating = false;  // the pod is being deleted: dialled last, not counted for bootstrap
+  bool is_guess = false;        // not from an answer: an ordinal's name made from the own one
   bool operator==(const Candidate&) const = default;
 };
 [[nodiscard]] Candidate make_candidate(std::string name, HostPort address, std::vector<std::string> addresses = {});

@@ -8,7 +8,11 @@ namespace whitewater::discovery {
 
 PeerRefresher::PeerRefresher(net::Executor executor, PeerSource& source, RefreshOptions options, base::Rng rng,
                              base::LogSink& log)
-    : source_(source), fsm_(options, rng), log_(log), timer_(executor) {}
+    : source_(source), fsm_(options, rng), log_(log), timer_(executor) {
+  source_.on_change([this] { wake(); });
+}
+
+PeerRefresher::~PeerRefresher() { source_.on_change({}); }
 
 void PeerRefresher::set_formed(bool is_formed) { fsm_.on_formed(is_formed); }
 

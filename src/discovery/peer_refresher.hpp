@@ -1,5 +1,5 @@
-// PeerRefresher: the loop that asks a PeerSource again and again and tells listeners what is known. Owned by the
-// server; run() is spawned in a TaskGroup and ends only by cancellation. Reactor thread. Does not decide when:
+// PeerRefresher: the loop that asks a PeerSource again and again, and at once when the source has news, and tells
+// listeners what is known. It is the source's observer as long as it lives. Owned by the server; run() is spawned in a TaskGroup and ends only by cancellation. Reactor thread. Does not decide when:
 // RefreshFsm does.
 #pragma once
 
@@ -21,11 +21,14 @@ class PeerRefresher {
   using Listener = std::function<void(const PeerSet&)>;
 
   PeerRefresher(net::Executor executor, PeerSource& source, RefreshOptions options, base::Rng rng, base::LogSink& log);
+  ~PeerRefresher();
+  PeerRefresher(const PeerRefresher&) = delete;
+  PeerRefresher& operator=(const PeerRefresher&) = delete;
 
   void add_listener(Listener listener) { listeners_.push_back(std::move(listener)); }
   // The member belongs to a cluster now: poll calmly.
   void set_formed(bool is_formed);
-  // Ask now instead of at the next turn (a dial failed, SIGHUP).
+  // Ask now instead of at the next turn (the source has news, a dial failed, SIGHUP).
   void wake();
   net::Awaitable<void> run();
 

@@ -1,11 +1,14 @@
-// PeerSource: where candidates come from (dns, static; later the Kubernetes API and a peers file), and how a name
-// becomes addresses at each dial. Owned by the server, used on the reactor thread; it must outlive every coroutine that
-// it returned. Does not decide who is a peer, and does not repeat by itself: PeerRefresher does.
+// PeerSource: where candidates come from (dns, static, the Kubernetes API, a peers file), and how a name becomes
+// addresses at each dial. Owned by the server, used on the reactor thread; it must outlive every coroutine that it
+// returned. A source that is told of news (a watch) says so to its observer; the others are asked again and again by
+// PeerRefresher. Does not decide who is a peer.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
@@ -27,6 +30,20 @@ class PeerSource {
   // of that host are returned, and only without any an error. Addresses may be stale or belong to another pod by now:
   // the handshake proves who answers.
   virtual net::Awaitable<base::Result<std::vector<net::Endpoint>>> resolve(std::string host, std::uint16_t port) = 0;
+  // Background work, spawned once in a TaskGroup; ends only by cancellation. A source without any waits for that.
+  virtual net::Awaitable<void> run();
+
+  // Called when last_known() changed between two calls of discover(). One observer; an empty function takes it away.
+  // Must not suspend and must not throw.
+  void on_change(std::function<void()> observer) { observer_ = std::move(observer); }
+
+ protected:
+  void notify_change() const {
+    if (observer_) observer_();
+  }
+
+ private:
+  std::function<void()> observer_;
 };
 
 }  // namespace whitewater::discovery
