@@ -1,6 +1,6 @@
 // PeerRefresher: the loop that asks a PeerSource again and again, and at once when the source has news, and tells
-// listeners what is known. It is the source's observer as long as it lives. Owned by the server; run() is spawned in a TaskGroup and ends only by cancellation. Reactor thread. Does not decide when:
-// RefreshFsm does.
+// listeners what is known. It is the source's observer as long as it lives. Owned by the server; run() is spawned in a
+// TaskGroup and ends only by cancellation. Reactor thread. Does not decide when: RefreshFsm does.
 #pragma once
 
 #include <functional>

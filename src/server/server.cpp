@@ -447,6 +447,11 @@ net::LocalIdentity Server::identity() const {
 
 void Server::on_hello(const net::PeerInfo&) {}
 
+void Server::on_refused_hello(const net::PeerInfo& dialler) {
+  if (dialler.node == identity_->node()) return;
+  bootstrap_->on_member_heard(dialler.cluster, dialler.name, dialler.address);
+}
+
 void Server::on_message(core::Message message) {
   if (member_) member_->on_message(std::move(message));
 }
