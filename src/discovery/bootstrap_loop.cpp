@@ -85,7 +85,16 @@ void BootstrapLoop::on_peers(const PeerSet& peers) {
   pump();
 }
 
-void BootstrapLoop::on_cluster_view(ClusterView view) { fsm_.on_cluster_view(std::move(view)); }
+void BootstrapLoop::on_cluster_view(ClusterView view) {
+  const auto before = fsm_.next_tick();
+  fsm_.on_cluster_view(std::move(view));
+  if (fsm_.next_tick() != before) timer_.cancel();
+}
+
+void BootstrapLoop::on_member_heard(base::ClusterId cluster_id, const std::string& name, const std::string& advertise) {
+  fsm_.on_member_heard(net::now(), cluster_id, name, advertise);
+  pump();
+}
 
 void BootstrapLoop::pump() {
   for (auto& action : fsm_.take_actions()) perform(std::move(action));
@@ -98,6 +107,8 @@ void BootstrapLoop::report_status() {
   if (text == last_logged_) return;
   if (fsm_.status().phase == BootstrapPhase::refused) {
     log_.error("bootstrap", text);
+  } else if (!fsm_.status().other_cluster.is_zero()) {
+    log_.warn("bootstrap", text);
   } else {
     log_.info("bootstrap", text);
   }
@@ -122,6 +133,8 @@ void BootstrapLoop::perform(BootstrapAction action) {
     WW_ASSERT(!outcome_);
     outcome_ = std::move(*join);
     decided_.notify();
+  } else if (const auto* seen = std::get_if<PeerSeen>(&action)) {
+    if (observer_) observer_(seen->info);
   }
   // A Refuse is in the status, which report_status prints.
 }

@@ -40,6 +40,7 @@ void put(ByteWriter& writer, const PeerInfo& info) {
   writer.u32(info.expect);
   writer.blob(cut(info.token, token_bytes_max));
   writer.u64(info.set_hash);
+  writer.u64(info.observed_hash);
   writer.u64(info.term.value);
   writer.u64(info.commit.value);
   writer.blob(cut(info.advertise, advertise_bytes_max));
@@ -68,6 +69,7 @@ PeerInfo take_info(ByteReader& reader, Errc& error) {
   info.expect = reader.u32();
   info.token = reader.blob(token_bytes_max);
   info.set_hash = reader.u64();
+  info.observed_hash = reader.u64();
   info.term = base::Term(reader.u64());
   info.commit = base::Index(reader.u64());
   info.advertise = reader.blob(advertise_bytes_max);
@@ -265,7 +267,8 @@ std::string describe(const PeerInfo& info) {
   auto text = info.name + "/" + base::to_hex(info.node_id) + " " + std::string(describe(info.state));
   if (!info.cluster_id.is_zero()) text += " of " + base::to_hex(info.cluster_id);
   if (info.set_hash != 0) text += " set " + base::to_hex(info.set_hash);
-  return text + " expect " + std::to_string(info.expect);
+  if (info.observed_hash != 0) text += " sees " + base::to_hex(info.observed_hash);
+  return text + (info.expect == 0 ? " infers" : " expect " + std::to_string(info.expect));
 }
 
 std::string describe(const BootstrapRequest& request) {

@@ -187,6 +187,7 @@ discovery::BootstrapOptions Server::bootstrap_options() const {
   bootstrap.single = options_.bootstrap_single;
   bootstrap.token = options_.bootstrap_token;
   bootstrap.settle = base::milliseconds(options_.bootstrap_settle_ms);
+  bootstrap.infer_settle = base::milliseconds(options_.bootstrap_infer_settle_ms);
   return bootstrap;
 }
 
@@ -282,6 +283,8 @@ net::Awaitable<void> Server::serve_member() {
   membership_ = std::make_unique<Membership>(autopilot_options(), *member_, *peers_,
                                              identity_->directory().path() + "/membership.jsonl", registry_, sink_);
   membership_->on_removed_call([this](const std::string& how) { end_removed(how); });
+  bootstrap_->on_peer_seen(
+      [this](const discovery::PeerInfo& peer) { membership_->on_peer_seen(peer, identity_->cluster()); });
   bootstrap_->on_goodbye([this](discovery::Goodbye goodbye) { return on_goodbye(std::move(goodbye)); });
   tasks_.spawn(membership_->run());
   tasks_.spawn(watch_member());
@@ -357,6 +360,10 @@ discovery::ClusterView Server::cluster_view() const {
   view.term = node.term();
   view.commit = node.committed();
   view.members = node.committed_configuration().members();
+  view.is_in_configuration = node.committed_configuration().contains(node.id());
+  view.has_silent_members = std::any_of(view.members.begin(), view.members.end(), [&](const core::Member& member) {
+    return member.id != node.id() && !peers_->is_connected(member.id);
+  });
   return view;
 }
 
@@ -543,6 +550,11 @@ net::LocalIdentity Server::identity() const {
 
 void Server::on_hello(const net::PeerInfo& peer) {
   if (membership_) membership_->on_hello(peer);
+}
+
+void Server::on_refused_hello(const net::PeerInfo& dialler) {
+  if (dialler.node == identity_->node()) return;
+  bootstrap_->on_member_heard(dialler.cluster, dialler.name, dialler.address);
 }
 
 void Server::on_message(core::Message message) {

@@ -38,6 +38,7 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   // PeerHandler
   net::LocalIdentity identity() const override;
   void on_hello(const net::PeerInfo& peer) override;
+  void on_refused_hello(const net::PeerInfo& dialler) override;
   void on_message(core::Message message) override;
   void on_batch_end() override;
   net::Awaitable<std::string> on_bootstrap(net::PeerInfo from, std::string payload) override;

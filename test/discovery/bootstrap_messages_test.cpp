@@ -18,6 +18,7 @@ PeerInfo info() {
   out.expect = 5;
   out.token = "token";
   out.set_hash = 99;
+  out.observed_hash = 98;
   out.term = base::Term(3);
   out.commit = base::Index(4);
   out.advertise = "whitewater-2.ww:8090";
@@ -84,7 +85,7 @@ TEST_CASE("each way of being undecodable has its error", "[bootstrap]") {
   REQUIRE(decode_bootstrap_reply(hello).error() == Errc::malformed);  // a request is no reply
   REQUIRE(decode_bootstrap_request(encode(replies().front())).error() == Errc::malformed);
   auto newer = hello;
-  newer[0] = 2;
+  newer[0] = 3;
   REQUIRE(decode_bootstrap_request(newer).error() == Errc::unsupported_version);
   REQUIRE(decode_bootstrap_request(std::string(bootstrap_message_bytes_max + 1, '\1')).error() == Errc::limit_exceeded);
   auto many = info();
