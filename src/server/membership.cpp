@@ -36,6 +36,9 @@ Membership::Membership(replica::AutopilotOptions options, Member& member, Peers&
 net::Awaitable<void> Membership::run() {
   while (true) {
     co_await net::sleep_for(look_interval);
+    if (!removed_how_.empty()) {
+      if (auto observer = std::exchange(removed_, nullptr)) observer(removed_how_);
+    }
     auto decision = autopilot_.decide(net::now(), member_.node());
     if (const std::string& warning = autopilot_.warning(); warning != last_warning_) {
       if (!warning.empty()) sink_.warn("membership", warning);
@@ -76,12 +79,15 @@ void Membership::on_peer_seen(const discovery::PeerInfo& peer, base::ClusterId c
   const bool is_newer = peer.commit > node.committed() && !peer.members.empty();
   const bool names_self = std::any_of(peer.members.begin(), peer.members.end(),
                                       [&](const core::Member& one) { return one.id == node.id(); });
-  if (is_newer && !names_self && own.contains(node.id())) end_removed(peer.name + " says so");
+  if (is_newer && !names_self && own.contains(node.id())) removed_how_ = peer.name + " says so";
 }
 
 void Membership::on_hello(const net::PeerInfo& peer) {
   autopilot_.on_heard(peer.node, peer.incarnation);
   peers_.note_address(peer.node, peer.address, peer.incarnation);
+  if (peer.channel == net::Channel::raft || peer.channel == net::Channel::control) {
+    peers_.answer(peer.node, peer.address);
+  }
 }
 
 void Membership::on_peers(const discovery::PeerSet& peers) {
@@ -119,12 +125,8 @@ void Membership::on_applied(const replica::AppliedConfiguration& applied) {
         .add();
   }
   const bool is_member = applied.configuration.contains(member_.node().id());
-  if (was_member_ && !is_member && !applied.configuration.is_joint()) end_removed("the cluster has removed it");
+  if (was_member_ && !is_member && !applied.configuration.is_joint()) removed_how_ = "it is in the log";
   was_member_ = is_member;
-}
-
-void Membership::end_removed(const std::string& how) {
-  if (auto observer = std::exchange(removed_, nullptr)) observer(how);
 }
 
 }  // namespace whitewater::server

@@ -50,13 +50,12 @@ class Membership {
     return autopilot_.waits_for_vote(member_.node().id(), member_.node().configuration());
   }
   [[nodiscard]] const MembershipHistory& history() const { return history_; }
-  // Called once, when this member has been removed from its cluster; must not return when it ends the process.
+  // Called once, out of run(), when this member has been removed from its cluster; may throw.
   void on_removed_call(std::function<void(std::string)> observer) { removed_ = std::move(observer); }
 
  private:
   void on_applied(const replica::AppliedConfiguration& applied);
   net::Awaitable<void> propose(replica::AutopilotDecision decision);
-  void end_removed(const std::string& how);
 
   replica::AutopilotFsm autopilot_;
   Member& member_;
@@ -65,6 +64,7 @@ class Membership {
   api::Registry& registry_;
   base::LogSink& sink_;
   std::function<void(std::string)> removed_;
+  std::string removed_how_;  // not empty: this member was removed
   bool was_member_ = false;  // a committed configuration has held this member
   std::string last_warning_;
 };

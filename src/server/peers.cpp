@@ -56,15 +56,24 @@ void Peers::set_configuration(const core::Configuration& configuration) {
       known->second->control->set_name(address);
       continue;
     }
-    auto links = std::make_unique<Links>();
-    links->raft = make_link({member.id, address}, net::Channel::raft);
-    links->control = make_link({member.id, address}, net::Channel::control);
-    tasks_.spawn(run_links(links.get()));
-    links_.emplace(member.id, std::move(links));
+    begin_links({member.id, address});
   }
   for (auto& [id, links] : links_) {
     if (!configuration.contains(id) && !links->left_since) links->left_since = net::now();
   }
+}
+
+void Peers::answer(base::NodeId node, const std::string& address) {
+  if (links_.contains(node) || links_.size() >= links_max) return;
+  if (discovery::parse_host_port(address, raft_port_default)) begin_links({node, address});
+}
+
+void Peers::begin_links(const core::Member& member) {
+  auto links = std::make_unique<Links>();
+  links->raft = make_link(member, net::Channel::raft);
+  links->control = make_link(member, net::Channel::control);
+  tasks_.spawn(run_links(links.get()));
+  links_.emplace(member.id, std::move(links));
 }
 
 net::Awaitable<void> Peers::run_links(Links* links) {

@@ -28,6 +28,9 @@ class Peers final : public MessageSender, public net::PeerLinkOwner {
   net::Awaitable<void> run();
   // Links to new members begin. Those to members that left go on for a moment: they carry the news.
   void set_configuration(const core::Configuration& configuration);
+  // A member of this cluster has connected that the own configuration, which may be old or empty, does not name: it is
+  // answered over a link of its own.
+  void answer(base::NodeId node, const std::string& address);
   // Ends the links to members that are in none of the last configurations for `left_link_keep`. From time to time.
   void close_left_links();
   // A member has said where it can be dialled: counts more than the configuration, from the newest run on.
@@ -58,6 +61,7 @@ class Peers final : public MessageSender, public net::PeerLinkOwner {
     std::string address;
     base::Incarnation incarnation;
   };
+  void begin_links(const core::Member& member);
   net::Awaitable<void> run_links(Links* links);
   [[nodiscard]] std::unique_ptr<net::PeerLink> make_link(const core::Member& member, net::Channel channel);
 
@@ -76,6 +80,7 @@ class Peers final : public MessageSender, public net::PeerLinkOwner {
 };
 
 inline constexpr base::Duration left_link_keep = base::seconds(10);
+inline constexpr std::size_t links_max = 2 * core::configuration_members_max;
 inline constexpr std::size_t announced_max = 1024;
 
 // Resolves "host:port" with the source; malformed when it is none.

@@ -127,7 +127,8 @@ api::MemberRow Server::own_row() {
   if (member_) {
     const core::Node& node = member_->node();
     const bool is_learner = node.configuration().is_learner(node.id());
-    row.role = is_learner ? "learner" : core::describe(node.role());
+    const bool is_voter = node.configuration().is_voter(node.id());
+    row.role = is_learner ? "learner" : is_voter ? core::describe(node.role()) : "joining";
     row.term = node.term().value;
     row.commit_index = node.committed().value;
     row.applied_index = member_->store().applied_index().value;

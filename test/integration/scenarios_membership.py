@@ -163,7 +163,7 @@ def scenario_member_add(context):
         first(cluster, 3)
         extra = cluster.members[3]
         extra.environment |= {"SERVICE_NAME": None, "WHITEWATER_PEERS": f"whitewater-3={extra.address}:{RAFT_PORT}",
-                              "WHITEWATER_BOOTSTRAP_EXPECT": "3"}
+                              "WHITEWATER_BOOTSTRAP_EXPECT": None}
         extra.start()
         wait_for("it listens", lambda: extra.get("/livez"), 20)
         code, output = run(context, "member", "add", f"{extra.address}:{RAFT_PORT}", endpoint=cluster.members[2])
