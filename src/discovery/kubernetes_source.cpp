@@ -156,16 +156,18 @@ net::Awaitable<void> KubernetesSource::watch(KubernetesClient& client, PodWatchR
   if (!space) co_return fsm_.on_failure({});
   const auto answer = co_await client.open_stream(target_of(request, *space, options_.label_selector));
   co_await throw_if_cancelled();
+  // A watch that fails makes nothing stale by itself: the list that comes next says whether the server is there.
   if (!answer) {
     fsm_.on_failure({});
-    co_return fail(answer.error(), client.error_text());
+    co_return log_watch("watch pods: " + client.error_text());
   }
   if (answer->status != 200) {
     const auto failure = failure_of_status(static_cast<int>(answer->status), answer->retry_after);
     fsm_.on_failure(failure);
     if (failure.kind == PodFailure::Kind::gone) co_return;  // as usual: the list is taken again
-    co_return fail(Errc::connection_lost, "watch pods: " + describe_failure(answer->status, answer->body));
+    co_return log_watch("watch pods: HTTP " + std::to_string(answer->status) + "; the list is repeated instead");
   }
+  log_watch("");
   const auto begin = net::now();
   const auto end = co_await follow(client, request.timeout + stream_grace);
   co_await throw_if_cancelled();
@@ -199,9 +201,7 @@ net::Awaitable<KubernetesWatchFsm::StreamEnd> KubernetesSource::follow(Kubernete
 }
 
 void KubernetesSource::publish(const std::vector<PodChange>& changes) {
-  for (const auto& change : changes) {
-    if (change.kind == PodChange::Kind::replaced) log_.info("discovery", describe(change));
-  }
+  log_incarnations(changes);
   auto peers = candidates_of(fsm_.pods(), options_.default_port);
   if (peers.empty()) {
     // An empty answer takes nothing away: the own pod, at least, should be in it.
@@ -217,6 +217,25 @@ void KubernetesSource::publish(const std::vector<PodChange>& changes) {
   if (!is_news) return;
   wake_waiting();
   notify_change();
+}
+
+// Each failure once; an empty text is a watch that runs.
+void KubernetesSource::log_watch(std::string failure) {
+  if (failure == watch_failure_) return;
+  watch_failure_ = std::move(failure);
+  if (!watch_failure_.empty()) log_.warn("discovery", watch_failure_);
+}
+
+// Whether the end of the last incarnation was told, or missed: the same name with another uid is another pod.
+void KubernetesSource::log_incarnations(const std::vector<PodChange>& changes) {
+  for (const auto& [kind, pod] : changes) {
+    if (kind == PodChange::Kind::vanished) continue;
+    if (uids_.size() == kubernetes_pods_max && !uids_.contains(pod.name)) uids_.erase(uids_.begin());
+    const auto [it, is_new] = uids_.try_emplace(pod.name, pod.uid);
+    if (is_new || it->second == pod.uid) continue;
+    it->second = pod.uid;
+    log_.info("discovery", describe(PodChange{PodChange::Kind::replaced, pod}));
+  }
 }
 
 void KubernetesSource::fail(boost::system::error_code error, std::string reason) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -67,6 +68,8 @@ class KubernetesSource final : public PeerSource {
   net::Awaitable<void> watch(KubernetesClient& client, PodWatchRequest request);
   net::Awaitable<KubernetesWatchFsm::StreamEnd> follow(KubernetesClient& client, base::Duration limit);
   void publish(const std::vector<PodChange>& changes);
+  void log_watch(std::string failure);
+  void log_incarnations(const std::vector<PodChange>& changes);
   void fail(boost::system::error_code error, std::string reason);
   void wake_waiting();
 
@@ -84,6 +87,8 @@ class KubernetesSource final : public PeerSource {
   bool is_streaming_ = false;
   base::Instant confirmed_at_;  // the last moment at which the set was known to be the server's
   std::vector<AccessFinding> findings_;
+  std::string watch_failure_;
+  std::map<std::string, std::string> uids_;  // the last one of each name, gone or not; at most kubernetes_pods_max
 };
 
 }  // namespace whitewater::discovery

@@ -65,6 +65,7 @@ TEST_CASE("a pod's deletion as a real server tells it: terminating, gone, back w
     store.put(not_ready);
     REQUIRE(co_await eventually([&] { return running.names().size() == 2; }));
     REQUIRE(running.source.last_known().peers[1].uid == "uid-1b");
+    REQUIRE(env.log.has("whitewater-1 (Pending, no address) is a new incarnation"));
     const auto found = co_await running.source.resolve("whitewater-1.whitewater-headless.default.svc", 8090);
     REQUIRE(found.has_value());
     REQUIRE(found->front().address().to_string() == "127.8.91.77");
@@ -408,6 +409,11 @@ TEST_CASE("a missing verb is named in the log and for doctor, and is gone once i
     // Without a watch the list is repeated: slower, but not blind.
     env.add(1);
     REQUIRE(co_await eventually([&] { return running.names().size() == 2; }));
+    REQUIRE(co_await eventually([&] { return env.server.count_asked("watch") >= 4; }));
+    const std::string refused = "watch pods: HTTP 403; the list is repeated instead";
+    REQUIRE(std::count(env.log.lines.begin(), env.log.lines.end(), refused) == 1);
+    REQUIRE(running.source.last_known().last_error.empty());  // the list is good
+    REQUIRE_FALSE(running.source.last_known().is_stale);
     env.server.knobs.forbidden.clear();
     REQUIRE(co_await eventually([&] { return running.source.problems().empty() && env.server.watch_count() == 1; }));
     co_await running.stop();

@@ -33,7 +33,7 @@ git: the version that the executables report
 liburing-dev: writing the log by io_uring
 libc-ares-dev: DNS SRV queries
 librocksdb-dev: the key-value store on disk
-libssl-dev: hashes for the cluster's identity
+libssl-dev: hashes for the cluster's identity, TLS to the Kubernetes API
 libcli11-dev: command lines
 libfmt-dev: formatting
 libspdlog-dev: log lines
