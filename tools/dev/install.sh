@@ -40,6 +40,8 @@ libspdlog-dev: log lines
 catch2: unit tests
 libbenchmark-dev: benchmarks
 dnsmasq-base: a real DNS server for ./dev up and the tests (the program alone, no service)
+nsd: a real authoritative DNS server for the tests of discovery; its service is not needed
+unbound: a real DNS cache in front of it, with its negative caching; its service is not needed
 curl: readiness checks and examples
 iproute2: network namespaces whose links fail, for the integration tests
 e2fsprogs: a file system on a disk that can stop answering, for the integration tests
