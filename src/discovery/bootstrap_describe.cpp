@@ -38,6 +38,7 @@ std::string describe(const BootstrapAction& action) {
     return "found cluster " + base::to_hex(found->cluster_id) + ": " + core::describe(found->configuration);
   }
   if (const auto* join = std::get_if<Join>(&action)) return "join cluster " + base::to_hex(join->cluster_id);
+  if (const auto* seen = std::get_if<PeerSeen>(&action)) return "seen " + describe(seen->info);
   return "refuse: " + std::get<Refuse>(action).reason;
 }
 

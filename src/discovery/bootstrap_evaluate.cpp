@@ -6,6 +6,14 @@
 // What a complete round of HELLO answers means (rules 2 to 6), by the own durable state.
 namespace whitewater::discovery {
 
+namespace {
+
+std::string describe_expect(std::uint32_t expect) {
+  return expect == 0 ? " is not told how many founders there are" : " expects " + std::to_string(expect) + " founders";
+}
+
+}  // namespace
+
 BootstrapFsm::Round BootstrapFsm::gather_round() const {
   Round round;
   for (const auto& [address, answer] : answers_) {
@@ -19,9 +27,10 @@ BootstrapFsm::Round BootstrapFsm::gather_round() const {
       round.mismatch = info.name +
                        " has another bootstrap token than this member: it belongs to another release, or was " +
                        "configured by another one";
-    } else if (info.expect != options_.expect && options_.expect != 0) {
-      round.mismatch = info.name + " expects " + std::to_string(info.expect) + " founders and this member " +
-                       std::to_string(options_.expect) + ": give every member the same number";
+    } else if (info.expect != options_.expect) {
+      round.mismatch = info.name + describe_expect(info.expect) + " and this member" +
+                       describe_expect(options_.expect) +
+                       ": give every member the same number (WHITEWATER_BOOTSTRAP_EXPECT)";
     }
   }
   gather_ordinals(round);
@@ -44,13 +53,18 @@ void BootstrapFsm::gather_ordinals(Round& round) const {
     if (!same.empty()) round.conflict = "two members answer under the name " + info.name;
     same.push_back(&info);
   }
-  const auto wanted = options_.expect;
+  const auto wanted = wanted_founders();
   for (auto& [ordinal, infos] : all) {
-    if (ordinal < wanted) round.ordinals.emplace(ordinal, infos);
+    if (ordinal < wanted || is_inferring()) round.ordinals.emplace(ordinal, infos);
   }
-  std::size_t present = round.ordinals.size();
-  if (ordinal_ && *ordinal_ < wanted && !round.ordinals.contains(*ordinal_)) ++present;
+  std::size_t present = 0;
+  for (std::uint32_t i = 0; i < wanted; ++i) present += round.ordinals.contains(i) || ordinal_ == i ? 1 : 0;
   if (present < wanted) round.missing = describe_missing(round, wanted);
+}
+
+// Without a count it is the promised set whose ordinals are counted.
+std::uint32_t BootstrapFsm::wanted_founders() const {
+  return is_inferring() ? static_cast<std::uint32_t>(prepared_.founders.size()) : options_.expect;
 }
 
 std::string BootstrapFsm::describe_missing(const Round& round, std::uint32_t wanted) const {
@@ -63,21 +77,40 @@ std::string BootstrapFsm::describe_missing(const Round& round, std::uint32_t wan
       seen += (seen.empty() ? "" : ", ") + name;
       continue;
     }
-    std::string why = absence_;
-    for (const auto& [address, target] : targets()) {
-      if (target != name) continue;
-      const auto it = answers_.find(address);
-      why = it != answers_.end() && !it->second.failure.empty() ? it->second.failure : "not asked yet";
-    }
-    missing += (missing.empty() ? "" : ", ") + name + " (" + why + ")";
+    missing += (missing.empty() ? "" : ", ") + name + " (" + describe_silence(name) + ")";
   }
   return "waiting for " + std::to_string(wanted) + " peers: seen " + (seen.empty() ? "none" : seen) + "; missing " +
          missing;
 }
 
+// Why nobody answers under this name.
+std::string BootstrapFsm::describe_silence(const std::string& name) const {
+  std::string why = absence_;
+  for (const auto& [address, target] : targets()) {
+    if (target != name) continue;
+    const auto it = answers_.find(address);
+    if (it != answers_.end() && it->second.info) {
+      why = "at " + describe(address) + " answers " + it->second.info->name;
+    } else {
+      why = it != answers_.end() && !it->second.failure.empty() ? it->second.failure : "not asked yet";
+    }
+  }
+  return why;
+}
+
 FounderSet BootstrapFsm::observed_set(const Round& round) const {
   FounderSet set;
   set.token = options_.token;
+  if (is_inferring()) {
+    if (ordinal_) set.founders.push_back({options_.name, options_.node_id, options_.advertise});
+    for (const auto& [ordinal, infos] : round.ordinals) {
+      for (const auto* info : infos) set.founders.push_back({info->name, info->node_id, info->advertise});
+    }
+    std::sort(set.founders.begin(), set.founders.end(), [](const Founder& a, const Founder& b) {
+      return std::pair(ordinal_of(a.name), a.node_id) < std::pair(ordinal_of(b.name), b.node_id);
+    });
+    return set;
+  }
   for (std::uint32_t i = 0; i < options_.expect; ++i) {
     const auto it = round.ordinals.find(i);
     if (ordinal_ == i) {
@@ -95,10 +128,15 @@ bool BootstrapFsm::has_settled(base::Instant now, FounderSet observed) {
   settling_ = std::move(observed);
   if (!is_same) {
     settling_since_ = now;
+    settling_rounds_ = 1;
     return false;
   }
-  return round_started_ >= settling_since_ + options_.settle;
+  ++settling_rounds_;
+  if (is_inferring() && settling_rounds_ < inferred_rounds_min) return false;
+  return round_started_ >= settling_since_ + settle_time();
 }
+
+base::Duration BootstrapFsm::settle_time() const { return is_inferring() ? options_.infer_settle : options_.settle; }
 
 void BootstrapFsm::evaluate(base::Instant now) {
   const auto round = gather_round();
@@ -109,6 +147,7 @@ void BootstrapFsm::evaluate(base::Instant now) {
   next_round_ = now + poll_;
   for (const auto& [id, witness] : round.clusters) clusters_seen_.insert(id);
   if (!round.missing.empty() || !round.conflict.empty()) settling_ = {};  // the next complete round is a first one
+  observed_hash_ = is_inferring() && meta_.state == MemberState::fresh ? member_hash(observed_set(round)) : 0;
   if (meta_.state == MemberState::fresh) {
     evaluate_fresh(now, round);
   } else if (is_coordinator()) {
@@ -118,21 +157,21 @@ void BootstrapFsm::evaluate(base::Instant now) {
   }
   // The second of two identical rounds comes as soon as it may.
   if (!settling_.empty())
-    next_round_ = std::min(next_round_, std::max(now + base::milliseconds(1), settling_since_ + options_.settle));
+    next_round_ = std::min(next_round_, std::max(now + base::milliseconds(1), settling_since_ + settle_time()));
 }
 
 void BootstrapFsm::evaluate_fresh(base::Instant now, const Round& round) {
   if (maybe_join(round)) return;
+  if (!heard_.empty()) {
+    settling_ = {};
+    return set_status(BootstrapPhase::looking, describe_heard());
+  }
   if (!round.mismatch.empty()) {
     settling_ = {};
     return set_status(BootstrapPhase::refused, round.mismatch);
   }
   if (!round.conflict.empty()) return set_status(BootstrapPhase::refused, round.conflict);
-  if (options_.expect == 0) {
-    return set_status(
-        BootstrapPhase::looking,
-        "the number of founders is not stated, so this member only joins: set the expected number of members");
-  }
+  if (is_inferring()) return evaluate_inferred(now, round);
   if (options_.expect == 1) return evaluate_single();
   if (!ordinal_) {
     return set_status(BootstrapPhase::refused, "the name " + options_.name +
@@ -185,17 +224,22 @@ void BootstrapFsm::evaluate_single() {
 void BootstrapFsm::evaluate_coordinator(base::Instant now, const Round& round) {
   if (round.clusters.contains(cluster_id_of(prepared_))) return commit_own();  // an older copy of its own disk decided
   if (maybe_join(round)) return;
-  if (prepared_.token != options_.token || prepared_.founders.size() != options_.expect) {
+  if (prepared_.token != options_.token || !has_right_size(prepared_)) {
     return drop_preparation("the expected number of founders or the token was changed since the set was prepared");
   }
-  if (round.missing.empty() && round.conflict.empty()) {
+  // Without a count a founder may also have come or gone for good since.
+  const bool is_complete = is_inferring() ? obstacle_to_inferring(round).empty() : round.missing.empty();
+  if (is_complete && round.conflict.empty()) {
     auto observed = observed_set(round);
-    const bool is_changed = !has_same_members(observed, prepared_);
+    // With their addresses: those that everybody had before a restart would never be reached again.
+    const bool is_changed = set_hash(observed) != meta_.set_hash;
     if (has_settled(now, std::move(observed)) && is_changed) {
-      return drop_preparation("a founder has another node id than when the set was prepared: it lost its disk");
+      return drop_preparation("the founders are not those of the prepared set any more, or not at its addresses");
     }
+  } else {
+    settling_ = {};
   }
-  set_status(BootstrapPhase::preparing, describe_drives());
+  set_status(BootstrapPhase::preparing, heard_.empty() ? describe_drives() : describe_heard());
 }
 
 void BootstrapFsm::evaluate_follower(base::Instant now, const Round& round) {
@@ -210,8 +254,7 @@ void BootstrapFsm::evaluate_follower(base::Instant now, const Round& round) {
     return set_status(BootstrapPhase::preparing,
                       "promised to found with " + coordinator.name + "; waiting for its decision");
   }
-  const bool is_complete =
-      round.missing.empty() && round.conflict.empty() && prepared_.founders.size() == options_.expect;
+  const bool is_complete = round.missing.empty() && round.conflict.empty() && has_right_size(prepared_);
   if (is_complete) {
     // Everybody answers, nobody is a member of this set's cluster, and the coordinator's name answers with another
     // disk.

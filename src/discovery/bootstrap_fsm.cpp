@@ -4,14 +4,11 @@
 
 #include "base/assert.hpp"
 
-// Inputs and rounds of HELLO. What the answers mean is in bootstrap_evaluate.cpp, the two phases in
-// bootstrap_phases.cpp.
+// Inputs and rounds of HELLO. What the answers mean is in bootstrap_evaluate.cpp and bootstrap_infer.cpp, the two
+// phases in bootstrap_phases.cpp, and what a member goes on asking in bootstrap_member.cpp.
 namespace whitewater::discovery {
 
 namespace {
-
-// Peers that dialled us and that discovery does not know (yet).
-constexpr std::size_t contacts_max = 64;
 
 std::string own_address(const BootstrapOptions& options) {
   const auto address = parse_host_port(options.advertise);
@@ -30,8 +27,10 @@ std::string refusal_of(const BootstrapOptions& options) {
   }
   if (options.poll_min <= base::Duration(0) || options.poll_max < options.poll_min)
     return "the poll interval is not usable";
-  if (options.settle < base::Duration(0) || options.exchange_timeout <= base::Duration(0))
+  if (std::min(options.settle, options.infer_settle) < base::Duration(0) ||
+      options.exchange_timeout <= base::Duration(0)) {
     return "a time-out is negative";
+  }
   return {};
 }
 
@@ -96,6 +95,8 @@ PeerInfo BootstrapFsm::own_info() const {
   info.expect = options_.expect;
   info.token = options_.token;
   info.set_hash = meta_.set_hash;
+  if (is_inferring() && is_bootstrapping())
+    info.observed_hash = prepared_.empty() ? observed_hash_ : member_hash(prepared_);
   info.term = view_.term;
   info.commit = view_.commit;
   info.advertise = options_.advertise;
@@ -111,6 +112,7 @@ void BootstrapFsm::on_tick(base::Instant now) {
   maybe_end_round(now);
   maybe_start_round(now);
   maybe_end_round(now);
+  maybe_ask(now);
   drive_founders(now);
   check_basic();
 }
@@ -121,37 +123,28 @@ void BootstrapFsm::on_peers(base::Instant now, const PeerSet& peers) {
   absence_ = peers.absence.empty() ? "not found by discovery" : peers.absence;
   if (!peers.last_error.empty()) absence_ += "; last question: " + peers.last_error;
   if (!peers.peers.empty()) {  // an empty set is no information
-    std::map<HostPort, std::string> next;
+    std::map<HostPort, Known> next;
     for (const auto& peer : peers.peers) {
-      if (next.size() < candidates_max) next.emplace(peer.address, peer.name);
+      const bool is_of_this_set = peer.name != options_.name && ordinal_of(peer.name) && ordinal_ &&
+                                  stem_of(peer.name) == stem_of(options_.name);
+      const bool exists_now = peer.is_current && !peer.is_guess && !peer.is_terminating;
+      if (next.size() < candidates_max) next.emplace(peer.address, Known{peer.name, is_of_this_set && exists_now});
     }
-    for (const auto& [address, name] : next) is_new = is_new || !discovered_.contains(address);
+    for (const auto& [address, known] : next) is_new = is_new || !discovered_.contains(address);
     discovered_ = std::move(next);
   }
   if (is_new) {
+    is_ask_wanted_ = true;
     poll_ = options_.poll_min;
     next_round_ = std::min(next_round_, std::max(now, round_started_ + options_.poll_min));
   }
   on_tick(now);
 }
 
-void BootstrapFsm::learn_contact(base::Instant now, const PeerInfo& sender) {
-  if (sender.node_id == options_.node_id || sender.token != options_.token) return;
-  auto address = parse_host_port(sender.advertise);
-  if (!address || !is_host_valid(sender.name)) return;
-  const auto known = answers_.find(*address);
-  const bool answers_already = known != answers_.end() && (known->second.info || known->second.is_pending);
-  if (!discovered_.contains(*address)) {
-    if (!contacts_.contains(*address) && contacts_.size() == contacts_max) return;
-    contacts_.insert_or_assign(*address, sender.name);
-  }
-  // Whoever dials us can probably be dialled by now: do not sleep out the back-off.
-  if (!answers_already) next_round_ = std::min(next_round_, std::max(now, round_started_ + options_.poll_min));
-}
-
 std::map<HostPort, std::string> BootstrapFsm::targets() const {
-  auto out = discovered_;
-  out.insert(contacts_.begin(), contacts_.end());
+  std::map<HostPort, std::string> out;
+  for (const auto& [address, known] : discovered_) out.emplace(address, known.name);
+  for (const auto& [address, contact] : contacts_) out.emplace(address, contact.name);
   const auto self = own_address(options_);
   std::erase_if(out, [&](const auto& item) { return item.second == options_.name || describe(item.first) == self; });
   return out;
@@ -181,17 +174,20 @@ void BootstrapFsm::expire_exchanges(base::Instant now) {
 }
 
 void BootstrapFsm::on_reply(base::Instant now, std::uint64_t exchange_id, const BootstrapReply& reply) {
+  const auto* hello = std::get_if<HelloReply>(&reply);
+  if (hello != nullptr) note_seen(hello->info);
   const auto it = pending_.find(exchange_id);
   if (it == pending_.end()) return;  // too late, or from before a change of our own state
   const auto pending = it->second;
-  const auto* hello = std::get_if<HelloReply>(&reply);
   const auto* ack = std::get_if<Ack>(&reply);
   if ((pending.kind == Pending::Kind::hello) != (hello != nullptr)) {
     on_exchange_failed(now, exchange_id, "the answer does not fit the question");
     return;
   }
   pending_.erase(it);
-  if (hello != nullptr) {
+  if (hello != nullptr && !is_bootstrapping()) {
+    on_member_answer(now, pending.address, hello->info);
+  } else if (hello != nullptr) {
     auto& answer = answers_[pending.address];
     answer.is_pending = false;
     answer.info = hello->info;
@@ -208,6 +204,7 @@ void BootstrapFsm::on_exchange_failed(base::Instant now, std::uint64_t exchange_
   const auto pending = it->second;
   pending_.erase(it);
   if (pending.kind == Pending::Kind::hello) {
+    if (!is_bootstrapping()) return;  // a member asks again at its next turn
     auto& answer = answers_[pending.address];
     answer.is_pending = false;
     answer.failure = std::move(reason);
@@ -231,6 +228,7 @@ std::optional<base::Instant> BootstrapFsm::next_tick() const {
   const auto consider = [&next](base::Instant at) { next = next ? std::min(*next, at) : at; };
   for (const auto& [id, pending] : pending_) consider(pending.deadline);
   if (is_round_due_ever()) consider(next_round_);
+  if (meta_.state == MemberState::member) consider(next_ask());
   if (may_drive()) {
     for (const auto& [id, drive] : drives_) {
       if (!drive.is_done && !drive.is_pending) consider(drive.retry_at);
@@ -273,6 +271,7 @@ void BootstrapFsm::check_basic() const {
       WW_ASSERT(!is_round_open_);
       break;
   }
+  WW_ASSERT(contacts_.size() <= contacts_max);
   WW_ASSERT(answers_.size() <= candidates_max + contacts_max);
 }
 

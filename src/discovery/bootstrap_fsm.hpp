@@ -1,6 +1,6 @@
-// BootstrapFsm: how empty members become one cluster, once, by unanimity (kubernetes.md §3.6 rules 1-6), as a pure
-// state machine. Time, candidates, replies, requests and "that is durable now" come in; Actions go out. Owned by the
-// bootstrap loop, on the reactor thread. Does not dial, resolve, write or log.
+// BootstrapFsm: how empty members become one cluster, once, by unanimity (kubernetes.md §3.6), and how members go on
+// saying HELLO, as a pure state machine. Time, candidates, replies, requests and "that is durable now" come in; Actions
+// go out. Owned by the bootstrap loop, on the reactor thread. Does not dial, resolve, write or log.
 //
 // What keeps it at one cluster, whatever is lost, late, stale or crashes:
 //  1. A set is prepared only after all `expect` ordinals answered alike in two rounds `settle` apart. No time-out
@@ -14,6 +14,8 @@
 //     committed nothing and may take its set back; one that is has decided, and whoever sees it follows.
 //  4. Whoever is fresh and sees a cluster joins it; whoever has seen two refuses until it is restarted.
 //  5. Evidence gathered before a change of the own durable state never counts after it.
+//  6. Without a count (`expect` 0) the founders are all who answer: at least 3, with ordinal 0 and no hole, all of whom
+//     report the same set for `infer_settle`. Whoever may be a member and is silent stops it.
 #pragma once
 
 #include <cstdint>
@@ -54,10 +56,11 @@ struct BootstrapOptions {
   base::NodeId node_id;
   base::Incarnation incarnation;
   std::string advertise;                     // "host:port", as in every founder's configuration
-  std::uint32_t expect = 0;                  // founders, 1..founders_max; 0 = not stated: then this member only joins
+  std::uint32_t expect = 0;                  // founders, 1..founders_max; 0 = not stated: they are inferred (rule 7)
   bool single = false;                       // the operator's word that expect = 1 is meant
   std::string token;                         // per release; equal on all members
   base::Duration settle = base::seconds(1);  // the same set in two rounds this far apart
+  base::Duration infer_settle = base::seconds(10);    // the same without a count, over inferred_rounds_min rounds
   base::Duration poll_min = base::milliseconds(250);  // between rounds, doubling while nothing changes
   base::Duration poll_max = base::seconds(2);
   base::Duration exchange_timeout = base::seconds(2);  // an exchange without an answer counts as failed
@@ -65,11 +68,21 @@ struct BootstrapOptions {
 // Empty text when the options can be used, otherwise what to change.
 [[nodiscard]] std::string refusal_of(const BootstrapOptions& options);
 
-// A formed cluster as its member knows it, for HELLO replies.
+// Fewer never found without a count, and a set that is the same in fewer rounds has not settled.
+inline constexpr std::size_t inferred_founders_min = 3;
+inline constexpr std::uint32_t inferred_rounds_min = 3;
+
+// Peers that dialled this member and that discovery does not know (yet); the one not heard for the longest time goes.
+inline constexpr std::size_t contacts_max = 64;
+
+// A formed cluster as its member knows it, for HELLO replies and for whom it goes on asking. `commit` and `members` are
+// of the committed configuration: nobody may be told that it belongs by a change that can still be lost.
 struct ClusterView {
   base::Term term;
   base::Index commit;
   std::vector<core::Member> members;
+  bool is_in_configuration = false;  // this member is one of them
+  bool has_silent_members = false;   // another one of them is not connected
 };
 
 // Ask `address` and hand the answer to on_reply, or its absence to on_exchange_failed, with the same id.
@@ -102,7 +115,12 @@ struct Join {
 struct Refuse {
   std::string reason;
 };
-using BootstrapAction = std::variant<SendExchange, Persist, SendReply, Found, Join, Refuse>;
+// Somebody said HELLO or answered one, before there is a cluster or after: who and where it is, for joins and
+// addresses.
+struct PeerSeen {
+  PeerInfo info;
+};
+using BootstrapAction = std::variant<SendExchange, Persist, SendReply, Found, Join, Refuse, PeerSeen>;
 
 enum class BootstrapPhase : std::uint8_t {
   looking,    // waiting for peers to be found and to answer
@@ -114,8 +132,10 @@ enum class BootstrapPhase : std::uint8_t {
 };
 struct BootstrapStatus {
   BootstrapPhase phase = BootstrapPhase::looking;
-  std::string reason;          // a sentence for readiness, doctor and the log
-  base::ClusterId cluster_id;  // of founded and joined
+  std::string reason;             // a sentence for readiness, doctor and the log
+  base::ClusterId cluster_id;     // of founded and joined
+  bool is_inferred = false;       // the number of founders was not stated: of who founds or has founded in this run
+  base::ClusterId other_cluster;  // of founded and joined: another one that answers under this service, else zero
 };
 
 class BootstrapFsm {
@@ -131,8 +151,12 @@ class BootstrapFsm {
   // A peer's request; the answer is a SendReply with the same id, at once or after a Persist.
   void on_request(base::Instant now, std::uint64_t request_id, const BootstrapRequest& request);
   void on_persisted(base::Instant now, std::uint64_t persist_id);
-  // A member's view of its cluster, for its HELLO replies.
+  // A member's view of its cluster. May bring next_tick() forward.
   void on_cluster_view(ClusterView view);
+  // A member of `cluster_id` dialled this one for Raft and was refused: there is a cluster, so this member founds none
+  // until it is restarted. `advertise` is where it says that it is, and may be empty.
+  void on_member_heard(base::Instant now, base::ClusterId cluster_id, const std::string& name,
+                       const std::string& advertise);
   // Set by the membership code when this member was removed from its cluster; the caller has made it durable.
   void on_removed();
 
@@ -165,10 +189,20 @@ class BootstrapFsm {
   struct Round {
     std::map<base::NodeId, PeerInfo> infos;                          // without this member
     std::map<base::ClusterId, const PeerInfo*> clusters;             // one witness each
-    std::map<std::uint32_t, std::vector<const PeerInfo*>> ordinals;  // below `expect`, this member included
+    std::map<std::uint32_t, std::vector<const PeerInfo*>> ordinals;  // the others; below `expect` where it is stated
     std::string conflict;                                            // two nodes under one ordinal, other stems
     std::string mismatch;                                            // expect or token differ
     std::string missing;  // who did not answer and why; empty when all ordinals did
+  };
+  // An address that discovery knows.
+  struct Known {
+    std::string name;
+    bool may_be_member = false;  // a pod of this set that exists now: nothing is inferred while it is silent
+  };
+  // A peer that dialled this one.
+  struct Contact {
+    std::string name;
+    base::Instant heard_at;
   };
   // What to do to each founder while a set is prepared (PREPARE) or just committed (COMMIT).
   struct Drive {
@@ -192,6 +226,7 @@ class BootstrapFsm {
   [[nodiscard]] PeerInfo own_info() const;
   [[nodiscard]] bool is_coordinator() const;
   [[nodiscard]] bool is_bootstrapping() const;
+  [[nodiscard]] bool is_inferring() const { return options_.expect == 0; }
   [[nodiscard]] bool is_round_due_ever() const;
   [[nodiscard]] bool may_drive() const;
   void expire_exchanges(base::Instant now);
@@ -201,7 +236,9 @@ class BootstrapFsm {
   // bootstrap_evaluate.cpp: what a round's answers mean
   [[nodiscard]] Round gather_round() const;
   void gather_ordinals(Round& round) const;
+  [[nodiscard]] std::uint32_t wanted_founders() const;
   [[nodiscard]] std::string describe_missing(const Round& round, std::uint32_t wanted) const;
+  [[nodiscard]] std::string describe_silence(const std::string& name) const;
   void evaluate(base::Instant now);
   void evaluate_fresh(base::Instant now, const Round& round);
   void evaluate_single();
@@ -209,8 +246,27 @@ class BootstrapFsm {
   void evaluate_follower(base::Instant now, const Round& round);
   [[nodiscard]] FounderSet observed_set(const Round& round) const;
   bool has_settled(base::Instant now, FounderSet observed);
-  void learn_contact(base::Instant now, const PeerInfo& sender);
+  [[nodiscard]] base::Duration settle_time() const;
   [[nodiscard]] std::map<HostPort, std::string> targets() const;
+
+  // bootstrap_infer.cpp: founding without a count
+  void evaluate_inferred(base::Instant now, const Round& round);
+  [[nodiscard]] std::string obstacle_to_inferring(const Round& round) const;
+  [[nodiscard]] std::string describe_disagreement(const Round& round) const;
+  [[nodiscard]] std::string refusal_of_inferred(const FounderSet& set) const;
+
+  // bootstrap_member.cpp: who contacts this member, and whom a member goes on asking
+  void on_hello(base::Instant now, const PeerInfo& sender);
+  void learn_contact(base::Instant now, const PeerInfo& sender);
+  void add_contact(base::Instant now, const HostPort& address, const std::string& name);
+  void hear_member(base::ClusterId cluster_id, const std::string& name, const std::string& advertise);
+  [[nodiscard]] std::string describe_heard() const;
+  void note_seen(const PeerInfo& info);
+  void on_member_answer(base::Instant now, const HostPort& address, const PeerInfo& info);
+  void note_other_cluster(const PeerInfo& info);
+  void maybe_ask(base::Instant now);
+  [[nodiscard]] base::Instant next_ask() const;
+  [[nodiscard]] std::map<HostPort, std::string> member_targets(base::Instant now);
 
   // bootstrap_phases.cpp: the two phases, both sides
   void prepare_own(FounderSet set);
@@ -227,6 +283,7 @@ class BootstrapFsm {
   void send_drive(base::Instant now, const Founder& founder, Drive& drive);
   void send_aborts(base::Instant now, const FounderSet& set);
   [[nodiscard]] std::string describe_drives() const;
+  [[nodiscard]] bool has_right_size(const FounderSet& set) const;
   [[nodiscard]] std::string refusal_of_prepare(const Prepare& prepare) const;
   void answer(std::uint64_t request_id, bool accepted, std::string reason);
   void persist(PendingPersist pending);
@@ -242,8 +299,9 @@ class BootstrapFsm {
   ClusterView view_;
   std::vector<BootstrapAction> actions_;
 
-  std::map<HostPort, std::string> discovered_;  // address -> name
-  std::map<HostPort, std::string> contacts_;    // peers that dialled us, with our token
+  std::map<HostPort, Known> discovered_;
+  std::map<HostPort, Contact> contacts_;          // with our token, or members that dialled for Raft
+  std::map<base::ClusterId, std::string> heard_;  // clusters whose members contacted this one, and who it was
   std::string absence_ = "not found by discovery yet";
   bool has_peers_ = false;  // discovery came back at least once, with whatever
 
@@ -258,10 +316,20 @@ class BootstrapFsm {
 
   FounderSet settling_;  // the set of the last complete round; empty when it was not complete
   base::Instant settling_since_;
+  std::uint32_t settling_rounds_ = 0;
+  std::uint64_t observed_hash_ = 0;  // of the last round, while nothing is promised and no count is stated
   std::set<base::ClusterId> clusters_seen_;
   std::uint32_t attempts_ = 0;
   std::map<base::NodeId, Drive> drives_;
   std::optional<PendingPersist> persisting_;
+
+  // Of a member.
+  std::vector<core::Member> witnessed_;  // its cluster's, as the newest answer of another member has them
+  base::Index witnessed_commit_;
+  std::map<HostPort, base::Instant> answered_;  // where a configured member answered, and when
+  std::set<base::ClusterId> other_clusters_;    // that were reported
+  std::optional<base::Instant> asked_at_;
+  bool is_ask_wanted_ = false;  // discovery knows somebody new: do not wait for the period's end
 };
 
 [[nodiscard]] std::string_view describe(BootstrapPhase phase);

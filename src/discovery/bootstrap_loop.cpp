@@ -59,6 +59,10 @@ net::Awaitable<Result<std::string>> BootstrapLoop::answer(std::string payload) {
   const auto request = decode_bootstrap_request(payload);
   if (!request) co_return request.error();
   if (is_stopped_) co_return Errc::stopped;
+  if (const auto* goodbye = std::get_if<Goodbye>(&*request)) {
+    if (!goodbye_handler_) co_return Errc::not_needed;
+    co_return encode(BootstrapReply(co_await goodbye_handler_(*goodbye)));
+  }
   if (waiters_.size() >= bootstrap_requests_max) co_return Errc::too_many_requests;
   const auto id = next_request_id_++;
   const auto waiter = std::make_shared<Waiter>(executor_);
@@ -81,7 +85,16 @@ void BootstrapLoop::on_peers(const PeerSet& peers) {
   pump();
 }
 
-void BootstrapLoop::on_cluster_view(ClusterView view) { fsm_.on_cluster_view(std::move(view)); }
+void BootstrapLoop::on_cluster_view(ClusterView view) {
+  const auto before = fsm_.next_tick();
+  fsm_.on_cluster_view(std::move(view));
+  if (fsm_.next_tick() != before) timer_.cancel();
+}
+
+void BootstrapLoop::on_member_heard(base::ClusterId cluster_id, const std::string& name, const std::string& advertise) {
+  fsm_.on_member_heard(net::now(), cluster_id, name, advertise);
+  pump();
+}
 
 void BootstrapLoop::pump() {
   for (auto& action : fsm_.take_actions()) perform(std::move(action));
@@ -94,6 +107,8 @@ void BootstrapLoop::report_status() {
   if (text == last_logged_) return;
   if (fsm_.status().phase == BootstrapPhase::refused) {
     log_.error("bootstrap", text);
+  } else if (!fsm_.status().other_cluster.is_zero()) {
+    log_.warn("bootstrap", text);
   } else {
     log_.info("bootstrap", text);
   }
@@ -118,6 +133,8 @@ void BootstrapLoop::perform(BootstrapAction action) {
     WW_ASSERT(!outcome_);
     outcome_ = std::move(*join);
     decided_.notify();
+  } else if (const auto* seen = std::get_if<PeerSeen>(&action)) {
+    if (observer_) observer_(seen->info);
   }
   // A Refuse is in the status, which report_status prints.
 }

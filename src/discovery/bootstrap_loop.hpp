@@ -50,8 +50,15 @@ class BootstrapLoop {
   // decode, too_many_requests above bootstrap_requests_max, stopped after run() ended.
   net::Awaitable<base::Result<std::string>> answer(std::string payload);
 
+  // Who answers members that say good-bye; nobody before there is a cluster.
+  using GoodbyeHandler = std::function<net::Awaitable<Ack>(Goodbye)>;
+  void on_goodbye(GoodbyeHandler handler) { goodbye_handler_ = std::move(handler); }
   void on_peers(const PeerSet& peers);  // a PeerRefresher::Listener
   void on_cluster_view(ClusterView view);
+  // A member of a cluster was refused at the handshake (net::PeerHandler::on_refused_hello).
+  void on_member_heard(base::ClusterId cluster_id, const std::string& name, const std::string& advertise);
+  // Called for everybody who says HELLO or answers one, at any time. Must not suspend and must not throw.
+  void on_peer_seen(std::function<void(const PeerInfo&)> observer) { observer_ = std::move(observer); }
   [[nodiscard]] const BootstrapStatus& status() const { return fsm_.status(); }
   [[nodiscard]] const BootstrapMeta& meta() const { return fsm_.meta(); }
 
@@ -79,6 +86,8 @@ class BootstrapLoop {
   std::optional<BootstrapOutcome> outcome_;
   std::map<std::uint64_t, std::shared_ptr<Waiter>> waiters_;
   std::uint64_t next_request_id_ = 1;
+  GoodbyeHandler goodbye_handler_;
+  std::function<void(const PeerInfo&)> observer_;
   std::string last_logged_;
   bool is_stopped_ = false;
 };

@@ -12,7 +12,15 @@ using base::Result;
 
 namespace {
 
-enum class Kind : std::uint8_t { hello = 1, prepare = 2, commit = 3, abort = 4, hello_reply = 65, ack = 66 };
+enum class Kind : std::uint8_t {
+  hello = 1,
+  prepare = 2,
+  commit = 3,
+  abort = 4,
+  goodbye = 5,
+  hello_reply = 65,
+  ack = 66
+};
 
 std::string_view cut(std::string_view text, std::size_t bytes_max) { return text.substr(0, bytes_max); }
 
@@ -32,6 +40,7 @@ void put(ByteWriter& writer, const PeerInfo& info) {
   writer.u32(info.expect);
   writer.blob(cut(info.token, token_bytes_max));
   writer.u64(info.set_hash);
+  writer.u64(info.observed_hash);
   writer.u64(info.term.value);
   writer.u64(info.commit.value);
   writer.blob(cut(info.advertise, advertise_bytes_max));
@@ -60,6 +69,7 @@ PeerInfo take_info(ByteReader& reader, Errc& error) {
   info.expect = reader.u32();
   info.token = reader.blob(token_bytes_max);
   info.set_hash = reader.u64();
+  info.observed_hash = reader.u64();
   info.term = base::Term(reader.u64());
   info.commit = base::Index(reader.u64());
   info.advertise = reader.blob(advertise_bytes_max);
@@ -84,6 +94,26 @@ FounderSet take_set(ByteReader& reader, Errc& error) {
     return {};
   }
   return std::move(*set);
+}
+
+Goodbye take_goodbye(ByteReader& reader, Errc& error) {
+  Goodbye goodbye;
+  goodbye.sender = base::NodeId(reader.u64());
+  const auto count = reader.u16();
+  if (count > core::configuration_members_max) {
+    error = Errc::limit_exceeded;
+    return goodbye;
+  }
+  for (std::size_t i = 0; i < count && reader.ok(); ++i) {
+    Goodbye::Departure departure;
+    departure.node_id = base::NodeId(reader.u64());
+    departure.incarnation = base::Incarnation(reader.u64());
+    const auto flags = reader.u8();
+    if (flags > 1) error = Errc::malformed;
+    departure.is_for_good = flags == 1;
+    goodbye.departures.push_back(departure);
+  }
+  return goodbye;
 }
 
 Result<BootstrapRequest> take_request(Kind kind, ByteReader& reader, Errc& error) {
@@ -113,6 +143,8 @@ Result<BootstrapRequest> take_request(Kind kind, ByteReader& reader, Errc& error
       abort.attempt = reader.u64();
       return abort;
     }
+    case Kind::goodbye:
+      return take_goodbye(reader, error);
     default:
       return Errc::malformed;
   }
@@ -168,13 +200,23 @@ std::string encode(const BootstrapRequest& request) {
     writer.u64(commit->receiver.value);
     writer.u64(commit->set_hash);
     writer.u64(commit->cluster_id.value);
-  } else {
-    const auto& abort = std::get<Abort>(request);
+  } else if (const auto* abort = std::get_if<Abort>(&request)) {
     auto writer = begin(out, Kind::abort);
-    writer.u64(abort.sender.value);
-    writer.u64(abort.receiver.value);
-    writer.u64(abort.set_hash);
-    writer.u64(abort.attempt);
+    writer.u64(abort->sender.value);
+    writer.u64(abort->receiver.value);
+    writer.u64(abort->set_hash);
+    writer.u64(abort->attempt);
+  } else {
+    const auto& goodbye = std::get<Goodbye>(request);
+    WW_ASSERT(goodbye.departures.size() <= core::configuration_members_max);
+    auto writer = begin(out, Kind::goodbye);
+    writer.u64(goodbye.sender.value);
+    writer.u16(static_cast<std::uint16_t>(goodbye.departures.size()));
+    for (const Goodbye::Departure& departure : goodbye.departures) {
+      writer.u64(departure.node_id.value);
+      writer.u64(departure.incarnation.value);
+      writer.u8(departure.is_for_good ? 1 : 0);
+    }
   }
   WW_ASSERT(out.size() <= bootstrap_message_bytes_max);
   return out;
@@ -225,7 +267,8 @@ std::string describe(const PeerInfo& info) {
   auto text = info.name + "/" + base::to_hex(info.node_id) + " " + std::string(describe(info.state));
   if (!info.cluster_id.is_zero()) text += " of " + base::to_hex(info.cluster_id);
   if (info.set_hash != 0) text += " set " + base::to_hex(info.set_hash);
-  return text + " expect " + std::to_string(info.expect);
+  if (info.observed_hash != 0) text += " sees " + base::to_hex(info.observed_hash);
+  return text + (info.expect == 0 ? " infers" : " expect " + std::to_string(info.expect));
 }
 
 std::string describe(const BootstrapRequest& request) {
@@ -236,8 +279,10 @@ std::string describe(const BootstrapRequest& request) {
   if (const auto* commit = std::get_if<Commit>(&request)) {
     return "COMMIT to " + base::to_hex(commit->receiver) + " cluster " + base::to_hex(commit->cluster_id);
   }
-  const auto& abort = std::get<Abort>(request);
-  return "ABORT to " + base::to_hex(abort.receiver) + " set " + base::to_hex(abort.set_hash);
+  if (const auto* abort = std::get_if<Abort>(&request)) {
+    return "ABORT to " + base::to_hex(abort->receiver) + " set " + base::to_hex(abort->set_hash);
+  }
+  return "GOODBYE from " + base::to_hex(std::get<Goodbye>(request).sender);
 }
 
 std::string describe(const BootstrapReply& reply) {

@@ -17,7 +17,7 @@
 
 namespace whitewater::discovery {
 
-inline constexpr std::uint8_t bootstrap_protocol_version = 1;
+inline constexpr std::uint8_t bootstrap_protocol_version = 2;
 inline constexpr std::size_t bootstrap_message_bytes_max = 64UL << 10;
 inline constexpr std::size_t reason_bytes_max = 512;
 
@@ -38,7 +38,9 @@ struct PeerInfo {
   std::uint32_t expect = 0;  // 0: not stated
   std::string token;
   std::uint64_t set_hash = 0;  // prepared or founded with; 0: none
-  base::Term term;             // a member's, for people
+  std::uint64_t observed_hash =
+      0;            // member_hash of whom it would found with, without a count; 0: nobody yet, or stated
+  base::Term term;  // a member's, for people
   base::Index commit;
   std::string advertise;              // "host:port"
   std::vector<core::Member> members;  // of the cluster, from a member that knows them
@@ -70,7 +72,20 @@ struct Abort {
   std::uint64_t attempt = 0;
   bool operator==(const Abort&) const = default;
 };
-using BootstrapRequest = std::variant<Hello, Prepare, Commit, Abort>;
+// A member is about to end, and tells what it knows of others that have: kubernetes.md §3.8 rule 6. Answered by an Ack
+// that says whether the leader, if this is it, has nothing left to do before the sender may go.
+struct Goodbye {
+  struct Departure {
+    base::NodeId node_id;
+    base::Incarnation incarnation;  // of the run that ends
+    bool is_for_good = false;       // its place was scaled in
+    bool operator==(const Departure&) const = default;
+  };
+  base::NodeId sender;
+  std::vector<Departure> departures;  // the sender's own first
+  bool operator==(const Goodbye&) const = default;
+};
+using BootstrapRequest = std::variant<Hello, Prepare, Commit, Abort, Goodbye>;
 
 struct HelloReply {
   PeerInfo info;

@@ -20,6 +20,7 @@ void BootstrapFsm::set_status(BootstrapPhase phase, std::string reason) {
   status_.phase = phase;
   status_.reason = std::move(reason);
   status_.cluster_id = meta_.cluster_id;
+  status_.is_inferred = is_inferring() && phase != BootstrapPhase::joined && meta_.state != MemberState::removed;
   if (is_news && phase == BootstrapPhase::refused) actions_.emplace_back(Refuse{status_.reason});
 }
 
@@ -46,6 +47,7 @@ void BootstrapFsm::reset_round(base::Instant now) {
   answers_.clear();
   drives_.clear();
   settling_ = {};
+  observed_hash_ = 0;
   is_round_open_ = false;
   poll_ = options_.poll_min;
   next_round_ = now;
@@ -79,6 +81,7 @@ void BootstrapFsm::on_persisted(base::Instant now, std::uint64_t persist_id) {
     case MemberState::member:
       if (prepared_.empty()) {
         set_status(BootstrapPhase::joined, "waiting to be added to cluster " + base::to_hex(meta_.cluster_id));
+        witnessed_ = done.members;
         actions_.emplace_back(Join{meta_.cluster_id, done.members});
       } else {
         set_status(BootstrapPhase::founded, "founded cluster " + base::to_hex(meta_.cluster_id));
@@ -151,11 +154,15 @@ bool BootstrapFsm::maybe_join(const Round& round) {
   return true;
 }
 
+bool BootstrapFsm::has_right_size(const FounderSet& set) const {
+  return is_inferring() ? set.founders.size() >= inferred_founders_min : set.founders.size() == options_.expect;
+}
+
 bool BootstrapFsm::may_drive() const {
   if (persisting_ || !is_coordinator()) return false;
   if (meta_.state == MemberState::member) return true;
-  return meta_.state == MemberState::prepared && clusters_seen_.empty() && prepared_.token == options_.token &&
-         prepared_.founders.size() == options_.expect;
+  return meta_.state == MemberState::prepared && clusters_seen_.empty() && heard_.empty() &&
+         prepared_.token == options_.token && has_right_size(prepared_);
 }
 
 void BootstrapFsm::start_drives(base::Instant now) {
@@ -259,16 +266,16 @@ void BootstrapFsm::answer(std::uint64_t request_id, bool accepted, std::string r
 void BootstrapFsm::on_request(base::Instant now, std::uint64_t request_id, const BootstrapRequest& request) {
   if (const auto* hello = std::get_if<Hello>(&request)) {
     actions_.emplace_back(SendReply{request_id, HelloReply{own_info()}});
-    if (is_bootstrapping()) learn_contact(now, hello->sender);
+    on_hello(now, hello->sender);
   } else if (persisting_) {
     answer(request_id, false, options_.name + " is writing its state; ask again");
   } else if (const auto* prepare = std::get_if<Prepare>(&request)) {
     on_prepare(request_id, *prepare);
   } else if (const auto* commit = std::get_if<Commit>(&request)) {
     on_commit(request_id, *commit);
-  } else {
-    on_abort(request_id, std::get<Abort>(request));
-  }
+  } else if (const auto* abort = std::get_if<Abort>(&request)) {
+    on_abort(request_id, *abort);
+  }  // a Goodbye is for the membership, which the loop asks
   on_tick(now);
 }
 
@@ -278,15 +285,20 @@ std::string BootstrapFsm::refusal_of_prepare(const Prepare& prepare) const {
   if (prepare.receiver != options_.node_id) return options_.name + " has another node id: its disk was replaced";
   if (!is_bootstrapping()) return options_.name + " is " + std::string(describe(meta_.state)) + " of a cluster already";
   if (!clusters_seen_.empty()) return options_.name + " has seen cluster " + base::to_hex(*clusters_seen_.begin());
+  if (!heard_.empty()) return options_.name + " was contacted by " + heard_.begin()->second;
   if (set.token != options_.token) return options_.name + " has another bootstrap token";
-  if (set.founders.size() != options_.expect) {
-    return options_.name + " expects " + std::to_string(options_.expect) + " founders";
+  if (!has_right_size(set)) {
+    return is_inferring() ? options_.name + " founds with no fewer than " + std::to_string(inferred_founders_min)
+                          : options_.name + " expects " + std::to_string(options_.expect) + " founders";
   }
   if (auto reason = refusal_of(set); !reason.empty()) return reason;
   const auto* own = set.find(options_.node_id);
   if (own == nullptr || own->name != options_.name) return options_.name + " is not in this set";
   if (set.coordinator() != prepare.sender) return "only the lowest ordinal coordinates";
   if (prepare.sender == options_.node_id) return "a coordinator does not ask itself";
+  if (is_inferring()) {
+    if (auto reason = refusal_of_inferred(set); !reason.empty()) return reason;
+  }
   if (meta_.state == MemberState::fresh) return {};
   // The same coordinator replaces its own older promise; another one waits until that is dropped.
   if (prepared_.coordinator() != prepare.sender) return options_.name + " promised another set of founders";

@@ -178,7 +178,8 @@ void CandidateBook::rebuild(base::Instant now) {
   set_.is_stale = false;
   for (const auto& [address, known] : known_) {
     set_.peers.push_back(known.candidate);
-    if (known.last_seen != now) set_.is_stale = true;
+    set_.peers.back().is_current = known.last_seen == now;
+    if (!set_.peers.back().is_current) set_.is_stale = true;
   }
 }
 

@@ -51,6 +51,7 @@ struct Candidate {
   std::string uid;              // the pod's uid, one per incarnation; empty where the source does not tell
   bool is_terminating = false;  // the pod is being deleted: dialled last, not counted for bootstrap
   bool is_guess = false;        // from no answer: an ordinal name made from the own one (guesses.hpp)
+  bool is_current = true;       // held by the newest good answer; else kept from an older one
   bool operator==(const Candidate&) const = default;
 };
 [[nodiscard]] Candidate make_candidate(std::string name, HostPort address, std::vector<std::string> addresses = {});

@@ -64,6 +64,20 @@ std::uint64_t set_hash(const FounderSet& set) {
   return first_64_bits_of_sha256(input);
 }
 
+std::uint64_t member_hash(const FounderSet& set) {
+  std::set<std::pair<std::string, std::uint64_t>> members;
+  for (const auto& founder : set.founders) members.emplace(founder.name, founder.node_id.value);
+  std::string input;
+  put_text(input, "whitewater observed 1");
+  put_text(input, set.token);
+  put_big_endian(input, members.size());
+  for (const auto& [name, id] : members) {
+    put_text(input, name);
+    put_big_endian(input, id);
+  }
+  return first_64_bits_of_sha256(input);
+}
+
 base::ClusterId cluster_id_of(const FounderSet& set) {
   std::vector<base::NodeId> ids;
   for (const auto& founder : set.founders) ids.push_back(founder.node_id);

@@ -39,6 +39,9 @@ struct FounderSet {
 
 // First 64 bits (big-endian, never 0) of SHA-256 over token and every founder's name, id and address.
 [[nodiscard]] std::uint64_t set_hash(const FounderSet& set);
+// The same over the token and every name and id, whatever their order: what two members compare that may know each
+// other's addresses in different forms.
+[[nodiscard]] std::uint64_t member_hash(const FounderSet& set);
 // First 64 bits (big-endian, never 0) of SHA-256(length of token ‖ token ‖ node ids sorted, 8 bytes big-endian each).
 [[nodiscard]] base::ClusterId cluster_id_of(const FounderSet& set);
 // The payload of entry 1: every founder is a voter.

@@ -48,7 +48,7 @@ class KubernetesSource final : public PeerSource {
 
   // spec.replicas of the StatefulSet that controls the own pod; nothing when it is not granted, there is none, or the
   // API server does not answer.
-  net::Awaitable<std::optional<std::uint32_t>> replicas();
+  net::Awaitable<std::optional<std::uint32_t>> replicas() override;
   // How long the set has not been confirmed: 0 while a watch runs.
   [[nodiscard]] base::Duration stale_for(base::Instant now) const;
   [[nodiscard]] const std::vector<AccessFinding>& access() const { return findings_; }

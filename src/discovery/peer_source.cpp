@@ -4,6 +4,8 @@
 
 namespace whitewater::discovery {
 
+net::Awaitable<std::optional<std::uint32_t>> PeerSource::replicas() { co_return std::nullopt; }
+
 net::Awaitable<void> PeerSource::run() {
   net::Timer never(co_await boost::asio::this_coro::executor);
   never.expires_at(net::Timer::time_point::max());

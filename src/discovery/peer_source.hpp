@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,6 +31,8 @@ class PeerSource {
   // of that host are returned, and only without any an error. Addresses may be stale or belong to another pod by now:
   // the handshake proves who answers.
   virtual net::Awaitable<base::Result<std::vector<net::Endpoint>>> resolve(std::string host, std::uint16_t port) = 0;
+  // How many members are wanted, where the source can be asked for it: spec.replicas of the own StatefulSet.
+  virtual net::Awaitable<std::optional<std::uint32_t>> replicas();
   // Background work, spawned once in a TaskGroup; ends only by cancellation. A source without any waits for that.
   virtual net::Awaitable<void> run();
 

@@ -33,6 +33,16 @@ Refused refuse_own_id(const Hello& hello, const LocalIdentity& self) {
   return refused;
 }
 
+PeerInfo describe_dialler(const Hello& hello) {
+  return {.channel = hello.channel,
+          .version = std::min(hello.version_max, protocol_version_max),
+          .cluster = hello.cluster,
+          .node = hello.sender,
+          .incarnation = hello.incarnation,
+          .name = hello.sender_name,
+          .address = hello.sender_address};
+}
+
 bool checks_cluster(Channel channel) { return channel != Channel::discovery; }
 
 }  // namespace
@@ -101,13 +111,7 @@ AcceptDecision decide_hello(const Hello& hello, const LocalIdentity& self, const
     return refused;
   }
   const auto version = std::min(hello.version_max, protocol_version_max);
-  return Accepted{.peer = {.channel = hello.channel,
-                           .version = version,
-                           .cluster = hello.cluster,
-                           .node = hello.sender,
-                           .incarnation = hello.incarnation,
-                           .name = hello.sender_name,
-                           .address = hello.sender_address},
+  return Accepted{.peer = describe_dialler(hello),
                   .reply = {.version = version,
                             .cluster = self.cluster,
                             .node = self.node,
@@ -123,6 +127,7 @@ AcceptDecision on_first_frame(const Frame& frame, const LocalIdentity& self, Inc
   const auto hello = decode_hello(frame.payload);
   if (hello.has_error()) return refuse(RefusalReason::malformed, self, "the hello does not decode");
   auto decision = decide_hello(*hello, self, seen);
+  if (auto* refused = std::get_if<Refused>(&decision)) refused->dialler = describe_dialler(*hello);
   // Only the channels that prove the cluster fill the table: nobody else can make it forget.
   if (std::holds_alternative<Accepted>(decision) && checks_cluster(hello->channel)) {
     seen.record(hello->sender, hello->incarnation);

@@ -139,6 +139,7 @@ struct Refused {
   Refusal refusal;
   // Not zero: the dialler is a newer run of this very member, so this one has to end.
   base::Incarnation newer_own_incarnation = {};
+  PeerInfo dialler = {};  // as it introduced itself, which proves nothing; empty when its hello does not decode
 };
 using AcceptDecision = std::variant<Accepted, Refused>;
 [[nodiscard]] AcceptDecision decide_hello(const Hello& hello, const LocalIdentity& self, const IncarnationTable& seen);

@@ -107,6 +107,7 @@ Awaitable<void> PeerAcceptor::refuse(Session* session, Refused refused) {
   sink_.warn("net", "refused a peer connection",
              {{"cause", to_string(refused.refusal.reason)}, {"detail", refused.refusal.text}});
   if (!refused.newer_own_incarnation.is_zero()) handler_.on_superseded(refused.newer_own_incarnation);
+  if (!refused.dialler.cluster.is_zero()) handler_.on_refused_hello(refused.dialler);
   const auto sent = co_await session->stream.write(encode_frame(FrameType::refused, encode(refused.refusal)));
   if (sent.has_value()) {
     co_await close_politely(&session->stream.socket(), refusal_discard_bytes_max, refusal_linger);

@@ -29,6 +29,9 @@ class PeerHandler {
   [[nodiscard]] virtual LocalIdentity identity() const = 0;
   // An accepted handshake, on any channel: somebody is there, and where.
   virtual void on_hello(const PeerInfo& peer) = 0;
+  // A refused one whose dialler says that it belongs to a cluster. To a member without one that is news: its own disk,
+  // or the one before it, may have belonged to it.
+  virtual void on_refused_hello(const PeerInfo& dialler) { (void)dialler; }
   virtual void on_message(core::Message message) = 0;
   // After the last message of one read: the moment to act on all of them at once.
   virtual void on_batch_end() {}

@@ -26,7 +26,7 @@ struct PeerLinkOptions {
   base::Duration resolve_timeout = base::seconds(3);
   base::Duration dial_timeout = base::seconds(2);  // connect and handshake, per address
   base::Duration backoff_min = base::milliseconds(30);
-  base::Duration backoff_max = base::seconds(2);
+  base::Duration backoff_max = base::seconds(1);  // a member that lost its disk hears of its cluster this soon
   base::Duration ping_interval = base::seconds(1);
   base::Duration idle_timeout = base::seconds(5);        // nothing heard for so long: the connection is dead
   base::Duration stale_after = base::milliseconds(500);  // what waited longer for a connection is not sent any more

@@ -291,6 +291,17 @@ AutopilotFsm::Decision AutopilotFsm::join(base::Instant now, const core::Node& n
   return std::nullopt;
 }
 
+bool AutopilotFsm::waits_for_vote(base::NodeId id, const Configuration& configuration) const {
+  const Member* self = configuration.find(id);
+  if (self == nullptr || !configuration.is_learner(id)) return false;
+  const std::string slot = slot_of_(self->name);
+  const bool takes_place = std::any_of(configuration.voters.begin(), configuration.voters.end(),
+                                       [&](const Member& voter) { return slot_of_(voter.name) == slot; });
+  const std::size_t wanted = configuration.voters.size() % 2 == 0 ? 1 : 2;
+  const bool has_room = configuration.voters.size() + wanted <= options_.voters_max;
+  return takes_place || (has_room && configuration.learners.size() >= wanted);
+}
+
 bool AutopilotFsm::may_leave(base::NodeId leaver, const core::Node& node) const {
   if (node.has_uncommitted_change() || node.configuration().is_joint()) return false;
   const auto left = departures_.find(leaver);

@@ -71,6 +71,8 @@ class AutopilotFsm {
   [[nodiscard]] std::optional<AutopilotDecision> decide(base::Instant now, const core::Node& node);
   // Nothing is left to be done for this member's departure: it may go. Of the leader's view.
   [[nodiscard]] bool may_leave(base::NodeId leaver, const core::Node& node) const;
+  // This learner is to get a vote as soon as it can: one is vacant, or it takes a member's place.
+  [[nodiscard]] bool waits_for_vote(base::NodeId id, const core::Configuration& configuration) const;
   // Members that said good-bye and are not back, for whoever leads next.
   [[nodiscard]] std::vector<Departure> departures() const;
   // What stands in the way of somebody, for the log; empty when nothing does.

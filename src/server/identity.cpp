@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -63,6 +65,37 @@ std::string read_bounded(const std::string& path) {
 }
 
 }  // namespace
+
+log::DataDir open_data_dir(const log::DataDirOptions& options, bool rejoin_removed, base::LogSink& sink) {
+  namespace fs = std::filesystem;
+  {
+    log::DataDir directory = log::DataDir::open(options);
+    if (directory.meta().state != log::MemberState::removed || !rejoin_removed) return directory;
+    const std::string archive = "removed-" + base::to_hex(directory.meta().node);
+    sink.warn("server",
+              "this member was removed from its cluster and begins anew (rejoin_removed); what it held is kept",
+              {{"folder", directory.path() + "/" + archive}});
+    const fs::path target = fs::path(directory.path()) / archive;
+    std::error_code error;
+    fs::create_directory(target, error);
+    std::vector<fs::path> entries;
+    for (const auto& entry : fs::directory_iterator(directory.path(), error)) entries.push_back(entry.path());
+    // The record last: until it is gone a start that was cut short is repeated.
+    std::sort(entries.begin(), entries.end(), [](const fs::path& a, const fs::path& b) {
+      return std::pair(a.filename() == "identity", a) < std::pair(b.filename() == "identity", b);
+    });
+    for (const fs::path& path : entries) {
+      if (path.filename() == "lock" || path.filename().string().starts_with("removed-")) continue;
+      fs::rename(path, target / path.filename(), error);
+      if (error) {
+        throw FatalError(ExitCode::disk,
+                         "cannot move " + path.string() + " to " + target.string() + ": " + error.message());
+      }
+    }
+    sync_directory(directory.path());
+  }
+  return log::DataDir::open(options);
+}
 
 Identity::Identity(log::DataDir directory) : directory_(std::move(directory)) {
   const log::MetaRecord& meta = directory_.meta();

@@ -10,6 +10,10 @@
 
 namespace whitewater::server {
 
+// Opens the data directory. One whose member was removed from its cluster is set aside when `rejoin_removed` is set:
+// what it holds goes to removed-<node id>/ in it, and the member begins anew. Throws FatalError as DataDir::open.
+[[nodiscard]] log::DataDir open_data_dir(const log::DataDirOptions& options, bool rejoin_removed, base::LogSink& sink);
+
 class Identity final : public discovery::MetaStore {
  public:
   // Throws FatalError(corrupt) when the promised set of founders is missing or is not the promised one.

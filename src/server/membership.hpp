@@ -45,6 +45,10 @@ class Membership {
   net::Awaitable<bool> wait_until_may_leave(base::NodeId leaver, base::Duration limit);
   [[nodiscard]] std::vector<replica::Departure> departures() const { return autopilot_.departures(); }
 
+  // This member is a learner and is to get a vote.
+  [[nodiscard]] bool waits_for_vote() const {
+    return autopilot_.waits_for_vote(member_.node().id(), member_.node().configuration());
+  }
   [[nodiscard]] const MembershipHistory& history() const { return history_; }
   // Called once, when this member has been removed from its cluster; must not return when it ends the process.
   void on_removed_call(std::function<void(std::string)> observer) { removed_ = std::move(observer); }

@@ -25,6 +25,8 @@ constexpr std::uint64_t token_found = 2;
 constexpr std::uint64_t token_reset = 3;
 
 constexpr base::Duration exchange_timeout = base::milliseconds(1500);
+// The leader's time for a member's good-bye, a little less than what the member waits for an answer (exchange_timeout).
+constexpr base::Duration departure_limit = base::milliseconds(1300);
 constexpr base::Duration forwards_turn_back_time = base::milliseconds(200);
 constexpr base::Duration watch_interval = base::milliseconds(100);
 constexpr std::size_t recovered_entries_bytes_max = 1UL << 30;
@@ -53,6 +55,10 @@ core::LogStart to_log_start(log::RecoveredLog& recovered) {
   return start;
 }
 
+net::Awaitable<base::Result<std::optional<std::uint32_t>>> asked_replicas(discovery::PeerSource* source) {
+  co_return co_await source->replicas();
+}
+
 net::Awaitable<base::Result<void>> wait_drained(net::HttpServer* http) {
   co_await http->drained();
   co_return base::Result<void>{};
@@ -79,8 +85,8 @@ Server::~Server() = default;
 
 // The store first: the log hands over the entries that the store has not applied.
 void Server::open_disk() {
-  identity_ = std::make_unique<Identity>(
-      log::DataDir::open({options_.data_dir, options_.name, options_.allow_unsafe_fs, false}));
+  identity_ = std::make_unique<Identity>(open_data_dir(
+      {options_.data_dir, options_.name, options_.allow_unsafe_fs, false}, options_.rejoin_removed, sink_));
   const log::DataDir& directory = identity_->directory();
   rng_ = base::Rng(rng_.next() ^ identity_->node().value);
   sink_.info("server", "I am " + options_.name,
@@ -181,6 +187,7 @@ discovery::BootstrapOptions Server::bootstrap_options() const {
   bootstrap.single = options_.bootstrap_single;
   bootstrap.token = options_.bootstrap_token;
   bootstrap.settle = base::milliseconds(options_.bootstrap_settle_ms);
+  bootstrap.infer_settle = base::milliseconds(options_.bootstrap_infer_settle_ms);
   return bootstrap;
 }
 
@@ -276,6 +283,9 @@ net::Awaitable<void> Server::serve_member() {
   membership_ = std::make_unique<Membership>(autopilot_options(), *member_, *peers_,
                                              identity_->directory().path() + "/membership.jsonl", registry_, sink_);
   membership_->on_removed_call([this](const std::string& how) { end_removed(how); });
+  bootstrap_->on_peer_seen(
+      [this](const discovery::PeerInfo& peer) { membership_->on_peer_seen(peer, identity_->cluster()); });
+  bootstrap_->on_goodbye([this](discovery::Goodbye goodbye) { return on_goodbye(std::move(goodbye)); });
   tasks_.spawn(membership_->run());
   tasks_.spawn(watch_member());
   co_await member_->run();
@@ -350,6 +360,10 @@ discovery::ClusterView Server::cluster_view() const {
   view.term = node.term();
   view.commit = node.committed();
   view.members = node.committed_configuration().members();
+  view.is_in_configuration = node.committed_configuration().contains(node.id());
+  view.has_silent_members = std::any_of(view.members.begin(), view.members.end(), [&](const core::Member& member) {
+    return member.id != node.id() && !peers_->is_connected(member.id);
+  });
   return view;
 }
 
@@ -410,7 +424,9 @@ net::Awaitable<void> Server::shut_down() {
   is_draining_ = true;
   // 2. New clients stop coming only when that has reached every node.
   if (options_.drain_delay_ms > 0) co_await net::sleep_for(base::milliseconds(options_.drain_delay_ms));
-  // 3. Leadership moves while requests are still served: the others lose no election time-out.
+  // 3. The others know that this member goes, and the leader makes of it what it has to while this member still counts.
+  // Leadership moves while requests are still served: the others lose no election time-out.
+  co_await depart();
   co_await hand_over(std::min<base::Duration>(remaining(), base::milliseconds(2 * options_.election_timeout_ms)));
   // 4. No new connections; the requests that run are finished.
   listener_->stop_accepting();
@@ -432,6 +448,59 @@ net::Awaitable<bool> Server::hand_over(base::Duration limit) {
   // leader; left unread their clients would wait for a time-out.
   if (handed_over) co_await net::sleep_for(std::min(limit / 2, forwards_turn_back_time));
   co_return handed_over;
+}
+
+// §3.8 rule 2: the StatefulSet, where it may be read, wants fewer members than this one's ordinal.
+net::Awaitable<bool> Server::is_scaled_in() {
+  const auto ordinal = discovery::ordinal_of(options_.name);
+  if (!ordinal) co_return false;
+  const auto replicas = co_await net::with_timeout(asked_replicas(source_.get()), departure_limit);
+  if (!replicas || !*replicas || *ordinal < **replicas) co_return false;
+  sink_.info("server", "this member's ordinal is scaled in: it leaves the cluster", {{"replicas", **replicas}});
+  co_return true;
+}
+
+// §3.8 rule 6. To all members, because any of them may lead next; the leader answers when nothing is left to be done.
+// A leader does that itself, before it hands over.
+net::Awaitable<void> Server::depart() {
+  if (!membership_ || !member_->node().configuration().contains(node())) co_return;
+  const replica::Departure own{node(), identity_->incarnation(), co_await is_scaled_in()};
+  membership_->on_departures({own});
+  if (member_->replica().is_leader()) (void)co_await membership_->wait_until_may_leave(node(), departure_limit);
+  discovery::Goodbye goodbye;
+  goodbye.sender = node();
+  goodbye.departures.push_back({own.node, own.incarnation, own.is_for_good});
+  for (const replica::Departure& one : membership_->departures()) {
+    if (one.node != node()) goodbye.departures.push_back({one.node, one.incarnation, one.is_for_good});
+  }
+  const std::string payload = discovery::encode(discovery::BootstrapRequest(goodbye));
+  net::TaskGroup goodbyes(executor_);
+  for (const core::Member& member : member_->node().configuration().members()) {
+    if (member.id != node()) goodbyes.spawn(say_goodbye(member, payload));
+  }
+  co_await goodbyes.join();
+}
+
+net::Awaitable<void> Server::say_goodbye(core::Member member, std::string payload) {
+  if (!peers_->is_connected(member.id)) co_return;  // nobody is there; waiting for it would only take time
+  const auto place = discovery::parse_host_port(peers_->address_of(member), raft_port_default);
+  if (!place) co_return;
+  const auto reply = co_await exchange(*place, std::move(payload));
+  if (!reply && member.id == member_->node().leader()) {
+    sink_.warn("server", "the leader did not answer this member's good-bye: " + reply.error().message());
+  }
+}
+
+net::Awaitable<discovery::Ack> Server::on_goodbye(discovery::Goodbye goodbye) {
+  std::vector<replica::Departure> departures;
+  for (const auto& one : goodbye.departures) departures.push_back({one.node_id, one.incarnation, one.is_for_good});
+  membership_->on_departures(departures);
+  discovery::Ack ack;
+  ack.node_id = node();
+  ack.state = discovery::MemberState::member;
+  ack.cluster_id = identity_->cluster();
+  ack.accepted = co_await membership_->wait_until_may_leave(goodbye.sender, departure_limit);
+  co_return ack;
 }
 
 net::Awaitable<bool> Server::drain(base::Duration limit) {
@@ -481,6 +550,11 @@ net::LocalIdentity Server::identity() const {
 
 void Server::on_hello(const net::PeerInfo& peer) {
   if (membership_) membership_->on_hello(peer);
+}
+
+void Server::on_refused_hello(const net::PeerInfo& dialler) {
+  if (dialler.node == identity_->node()) return;
+  bootstrap_->on_member_heard(dialler.cluster, dialler.name, dialler.address);
 }
 
 void Server::on_message(core::Message message) {

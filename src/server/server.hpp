@@ -38,6 +38,7 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   // PeerHandler
   net::LocalIdentity identity() const override;
   void on_hello(const net::PeerInfo& peer) override;
+  void on_refused_hello(const net::PeerInfo& dialler) override;
   void on_message(core::Message message) override;
   void on_batch_end() override;
   net::Awaitable<std::string> on_bootstrap(net::PeerInfo from, std::string payload) override;
@@ -73,6 +74,10 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   net::Awaitable<void> wait_for_signal();
   net::Awaitable<void> shut_down();
   net::Awaitable<bool> hand_over(base::Duration limit);
+  net::Awaitable<bool> is_scaled_in();
+  net::Awaitable<void> depart();
+  net::Awaitable<void> say_goodbye(core::Member member, std::string payload);
+  net::Awaitable<discovery::Ack> on_goodbye(discovery::Goodbye goodbye);
   [[noreturn]] void end_removed(const std::string& how);
   [[nodiscard]] replica::AutopilotOptions autopilot_options() const;
   [[nodiscard]] discovery::ClusterView cluster_view() const;

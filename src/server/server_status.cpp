@@ -96,6 +96,7 @@ api::HealthInput Server::health() {
     input.member = api::MemberState::voter;
   } else if (node.configuration().is_learner(node.id())) {
     input.member = api::MemberState::learner;
+    input.is_learner_by_intent = membership_ && !membership_->waits_for_vote();
   } else {
     input.phase_text = bootstrap_->status().reason;
   }

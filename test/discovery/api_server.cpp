@@ -304,6 +304,7 @@ net::Awaitable<bool> ApiServer::answer_watch(Stream& stream, const Query& query)
     if (knobs.bookmark_every > base::Duration(0) && net::now() >= next_bookmark) {
       version = store.version();
       out += chunk(ApiStore::bookmark_line(version) + "\n");
+      ++bookmark_count_;
       next_bookmark = net::now() + knobs.bookmark_every;
     }
     const bool has_ended = generation != watch_generation_;

@@ -78,6 +78,7 @@ class ApiServer {
   [[nodiscard]] const TestAuthority& authority() const { return authority_; }
   [[nodiscard]] std::size_t watch_count() const { return watch_count_; }
   [[nodiscard]] std::size_t connection_count() const { return connection_count_; }  // ever accepted
+  [[nodiscard]] std::size_t bookmark_count() const { return bookmark_count_; }
   [[nodiscard]] int count_asked(const std::string& verb) const;
 
  private:
@@ -104,6 +105,7 @@ class ApiServer {
   std::set<net::TcpSocket*> open_;
   std::size_t watch_count_ = 0;
   std::size_t connection_count_ = 0;
+  std::size_t bookmark_count_ = 0;
   std::uint64_t watch_generation_ = 0;
   std::uint64_t drop_count_ = 0;
 };

@@ -44,6 +44,23 @@ void ApiStore::remove(const std::string& name) {
   record("DELETED", pod, std::move(pods));
 }
 
+void ApiStore::replace_pod(const std::string& name, const std::string& uid, const std::string& ip) {
+  auto pod = pods().at(name);
+  pod.is_terminating = true;
+  put(pod);
+  pod.is_ready = false;
+  put(pod);
+  remove(name);
+  StoredPod heir{name, uid, "", "Pending"};
+  heir.is_ready = false;
+  put(heir);
+  heir.ip = ip;
+  heir.phase = "Running";
+  put(heir);
+  heir.is_ready = true;
+  put(heir);
+}
+
 std::string ApiStore::pod_json(const StoredPod& pod, std::uint64_t version) {
   std::string out = R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":)" + quoted(pod.name) +
                     R"(,"generateName":"whitewater-","namespace":"default","uid":)" + quoted(pod.uid) +

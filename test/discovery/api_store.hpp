@@ -37,6 +37,9 @@ class ApiStore {
   // ADDED, or MODIFIED when the name exists with this uid; another uid is DELETED and ADDED, as a StatefulSet does it.
   void put(const StoredPod& pod);
   void remove(const std::string& name);
+  // What a StatefulSet's pod goes through when it is deleted: terminating, not ready, gone, back under the same name
+  // without an address, with one, ready.
+  void replace_pod(const std::string& name, const std::string& uid, const std::string& ip);
   // Watches from before now are answered by 410 Expired.
   void compact() { floor_ = version_; }
 

@@ -18,6 +18,7 @@ using base::seconds;
 
 struct Bench {
   BootstrapOptions options;
+  std::uint32_t inferred = 3;  // how many the peers see where no count is stated
   BootstrapMeta disk;
   base::Instant now{seconds(10)};
   std::unique_ptr<BootstrapFsm> fsm;
@@ -65,6 +66,7 @@ struct Bench {
     info.node_id = base::NodeId(100 + ordinal);
     info.incarnation = base::Incarnation(1);
     info.expect = options.expect;
+    if (options.expect == 0) info.observed_hash = member_hash(set());
     info.token = options.token;
     info.advertise = info.name + ".ww:8090";
     return info;
@@ -109,9 +111,9 @@ struct Bench {
     FounderSet out;
     out.token = options.token;
     out.attempt = attempt;
-    for (std::uint32_t i = 0; i < options.expect; ++i) {
-      const auto info = peer(i);
-      out.founders.push_back({info.name, info.node_id, info.advertise});
+    for (std::uint32_t i = 0; i < (options.expect == 0 ? inferred : options.expect); ++i) {
+      const auto name = "whitewater-" + std::to_string(i);
+      out.founders.push_back({name, base::NodeId(100 + i), name + ".ww:8090"});
     }
     return out;
   }

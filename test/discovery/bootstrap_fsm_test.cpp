@@ -3,17 +3,16 @@
 using namespace whitewater;
 using namespace whitewater::discovery;
 
-// Rules 1, 2, 5 and 6: who may found, join or must wait. Rule 3 is in bootstrap_phases_test.cpp.
+// Rules 1, 2, 5 and 6: who may found, join or must wait. Rule 3 is in bootstrap_phases_test.cpp, rule 7 in
+// bootstrap_infer_test.cpp.
 
 // Rule 1.
-TEST_CASE("rule 1: a member never bootstraps and asks nobody", "[bootstrap]") {
+TEST_CASE("rule 1: a member never bootstraps, and answers for its cluster", "[bootstrap]") {
   Bench bench(0);
   bench.disk = {MemberState::member, base::ClusterId(9), 0, {}};
   bench.start();
-  bench.now = bench.now + seconds(60);
-  bench.fsm->on_tick(bench.now);
-  REQUIRE(bench.all<SendExchange>().empty());
-  REQUIRE_FALSE(bench.fsm->next_tick().has_value());
+  for (int i = 0; i < 5; ++i) bench.round({bench.peer(1), bench.peer(2)});
+  REQUIRE(bench.all<Persist>().empty());
   REQUIRE(bench.fsm->is_settled());
   bench.fsm->on_cluster_view({base::Term(4), base::Index(17), {{base::NodeId(100), "a:1"}}});
   bench.fsm->on_request(bench.now, 1, Hello{bench.peer(1)});
@@ -150,16 +149,6 @@ TEST_CASE("a founder that does not coordinate, or is not a founder, waits", "[bo
     bench.round({bench.peer(0), bench.peer(1), bench.peer(2)});
     REQUIRE(bench.reason().find("not among the 3 founders") != std::string::npos);
   }
-  SECTION("without a count it only joins") {
-    Bench bench(0, 0);
-    bench.start();
-    bench.round({bench.peer(1), bench.peer(2)});
-    bench.round({bench.peer(1), bench.peer(2)});
-    REQUIRE(bench.phase() == BootstrapPhase::looking);
-    REQUIRE(bench.all<Persist>().empty());
-    bench.round({member_of(bench.peer(1), 5)});
-    REQUIRE(bench.persist().cluster_id == base::ClusterId(5));
-  }
   SECTION("a name without an ordinal cannot found") {
     Bench bench(0);
     bench.options.name = "alpha";
@@ -246,6 +235,7 @@ TEST_CASE("options that cannot be used are refused by name", "[bootstrap]") {
   SECTION("expect") { bench.options.expect = 65; }
   SECTION("token") { bench.options.token = std::string(300, 'x'); }
   SECTION("advertise") { bench.options.advertise = "nowhere"; }
+  SECTION("settle") { bench.options.infer_settle = base::milliseconds(-1); }
   SECTION("poll") { bench.options.poll_min = base::Duration(0); }
   SECTION("time-out") { bench.options.exchange_timeout = base::Duration(0); }
   REQUIRE_FALSE(refusal_of(bench.options).empty());

@@ -18,6 +18,7 @@ PeerInfo info() {
   out.expect = 5;
   out.token = "token";
   out.set_hash = 99;
+  out.observed_hash = 98;
   out.term = base::Term(3);
   out.commit = base::Index(4);
   out.advertise = "whitewater-2.ww:8090";
@@ -37,7 +38,9 @@ FounderSet set(std::size_t n = 3) {
 std::vector<BootstrapRequest> requests() {
   return {Hello{info()}, Prepare{base::NodeId(1), base::NodeId(2), set()},
           Commit{base::NodeId(1), base::NodeId(2), 3, base::ClusterId(4)},
-          Abort{base::NodeId(1), base::NodeId(2), 3, 4}};
+          Abort{base::NodeId(1), base::NodeId(2), 3, 4},
+          Goodbye{base::NodeId(1),
+                  {{base::NodeId(1), base::Incarnation(2), true}, {base::NodeId(3), base::Incarnation(4), false}}}};
 }
 std::vector<BootstrapReply> replies() {
   return {HelloReply{info()}, Ack{base::NodeId(1), true, MemberState::prepared, 2, base::ClusterId(3), ""},
@@ -82,7 +85,7 @@ TEST_CASE("each way of being undecodable has its error", "[bootstrap]") {
   REQUIRE(decode_bootstrap_reply(hello).error() == Errc::malformed);  // a request is no reply
   REQUIRE(decode_bootstrap_request(encode(replies().front())).error() == Errc::malformed);
   auto newer = hello;
-  newer[0] = 2;
+  newer[0] = 3;
   REQUIRE(decode_bootstrap_request(newer).error() == Errc::unsupported_version);
   REQUIRE(decode_bootstrap_request(std::string(bootstrap_message_bytes_max + 1, '\1')).error() == Errc::limit_exceeded);
   auto many = info();

@@ -26,7 +26,7 @@ TEST_CASE("the pods of the selector are listed, and known within a moment when t
     REQUIRE(set->peers[1].ordinal == 1);
     REQUIRE(set->peers[1].address == HostPort{"127.8.91.1", 8090});
     REQUIRE(co_await eventually([&] { return env.server.watch_count() == 1; }));
-    REQUIRE(running.source.stale_for(net::now()) == seconds(0));
+    REQUIRE(co_await eventually([&] { return running.source.stale_for(net::now()) == seconds(0); }));
     int news = 0;
     running.source.on_change([&news] { ++news; });
     env.add(3);
@@ -116,7 +116,6 @@ TEST_CASE("a watch whose version expired is not asked for again and again", "[ku
     RunningSource running(env, env.options());
     REQUIRE((co_await running.source.discover()).has_value());
     REQUIRE(co_await eventually([&] { return env.server.watch_count() == 1; }));
-    co_await net::sleep_for(milliseconds(30));
     // The history is cut in the moment in which the watch ends: the next one, from its version, meets a 410.
     env.server.store.put({"other-0", "u", "127.8.91.9", "Running", false, true, true, "other"});
     env.server.store.compact();
@@ -231,7 +230,8 @@ TEST_CASE("bookmarks keep an idle watch fresh: after its end it goes on without 
     env.server.store.put(
         {"other-0", "u", "127.8.91.9", "Running", false, true, true, "other"});  // not in the selection
     env.server.store.compact();
-    co_await net::sleep_for(milliseconds(60));
+    const auto sent = env.server.bookmark_count();
+    REQUIRE(co_await eventually([&] { return env.server.bookmark_count() >= sent + 2; }));
     env.server.end_watches();
     REQUIRE(co_await eventually([&] { return env.server.count_asked("watch") == 2; }));
     REQUIRE(env.server.count_asked("list") == 1);

@@ -83,6 +83,9 @@ TEST_CASE("pages are put together before anything changes, and later pages name 
   REQUIRE(again.continue_token.empty());
   REQUIRE(again.resource_version.empty());
   REQUIRE(fsm.pods().pods().size() == 2);
+  // The pages that were read before are not part of it.
+  fsm.on_page(page("120", {pod("ww-1", "b")}));
+  REQUIRE(fsm.pods().find("ww-0") == nullptr);
 }
 
 TEST_CASE("410, in the stream or as a status, lists the newest after a short wait", "[kubernetes]") {
@@ -262,9 +265,10 @@ class ModelRun {
     for (const auto& [name, value] : fsm_.pods().pods()) names[name] = text(value);
     return names;
   }
-  Names actual() const {
+  Names actual() const { return at(store_.version()); }
+  Names at(std::uint64_t version) const {
     Names names;
-    for (const auto& [name, value] : store_.pods()) {
+    for (const auto& [name, value] : store_.pods_at(version)) {
       names[name] = value.uid + " " + value.ip + (value.is_terminating ? " terminating" : "");
     }
     return names;
@@ -328,7 +332,9 @@ class ModelRun {
     const auto decoded = decode_pod_page(store_.list_page(version, after, is_faulty ? 2 : 0, ""), "raft");
     REQUIRE(decoded.has_value());
     follow(fsm_.on_page(*decoded));
-    if (fsm_.is_watching()) saw(version);
+    if (!fsm_.is_watching()) return;
+    saw(version);
+    REQUIRE(known() == at(version));
   }
   void on_watch(const PodWatchRequest& watch, bool is_faulty) {
     const auto from = std::stoull(watch.resource_version);
@@ -346,6 +352,7 @@ class ModelRun {
         }
         saw(change.version);
         if (!on_line(change.line)) break;
+        REQUIRE(known() == at(change.version));
         if (is_faulty && rng_.chance(1, 30) && !on_line(ApiStore::expired_line())) break;
       }
       if (fsm_.is_watching() && end == StreamEnd::closed && rng_.chance(1, 3)) {

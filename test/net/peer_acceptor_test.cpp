@@ -118,6 +118,18 @@ TEST_CASE("a member without a cluster takes discovery but no Raft messages") {
   run_on_reactor([](Executor executor) -> Awaitable<void> {
     Receiver receiver(executor, identity(22, 1, 0));
     CHECK(reason(co_await dial(receiver.endpoint(), identity(11))) == RefusalReason::no_cluster);
+    // Its owner hears that there is a cluster, also when the dialler means the member that was here before.
+    CHECK(receiver.handler.refused.size() == 1);
+    const auto stale = co_await dial_peer(
+        receiver.endpoint(), make_hello(identity(11), Channel::control, base::NodeId(21)), base::seconds(5));
+    CHECK(reason(stale.value()) == RefusalReason::wrong_receiver);
+    REQUIRE(receiver.handler.refused.size() == 2);
+    CHECK(receiver.handler.refused.at(1).cluster == base::ClusterId(500));
+    CHECK(receiver.handler.refused.at(1).node == base::NodeId(11));
+    CHECK(receiver.handler.refused.at(1).name == "member-11");
+    CHECK(receiver.handler.refused.at(1).address == "127.0.0.1:8011");
+    CHECK(reason(co_await dial(receiver.endpoint(), identity(11, 1, 0))) == RefusalReason::no_cluster);
+    CHECK(receiver.handler.refused.size() == 2);  // a dialler without a cluster is no news
     const auto answer = co_await exchange(
         receiver.endpoint(), make_hello(identity(11, 1, 0), Channel::raft, base::NodeId()), "who?", base::seconds(5));
     CHECK(answer.value() == "answer to member-11: who?");

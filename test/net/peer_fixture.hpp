@@ -16,6 +16,7 @@ class RecordingHandler final : public PeerHandler {
   explicit RecordingHandler(LocalIdentity self) : self(std::move(self)) {}
   [[nodiscard]] LocalIdentity identity() const override { return self; }
   void on_hello(const PeerInfo& peer) override { hellos.push_back(peer); }
+  void on_refused_hello(const PeerInfo& dialler) override { refused.push_back(dialler); }
   void on_message(core::Message message) override {
     messages.push_back(std::move(message));
     is_in_batch = true;
@@ -34,6 +35,7 @@ class RecordingHandler final : public PeerHandler {
 
   LocalIdentity self;
   std::vector<PeerInfo> hellos;
+  std::vector<PeerInfo> refused;
   std::vector<core::Message> messages;
   int batch_count = 0;
   bool is_in_batch = false;

@@ -272,6 +272,19 @@ TEST_CASE("dead members") {
   }
 }
 
+TEST_CASE("a learner waits for a vote where one is vacant") {
+  const AutopilotFsm fsm({}, slot_of);
+  const base::NodeId four(4);
+  CHECK_FALSE(fsm.waits_for_vote(four, configuration({1, 2, 3}, {4})));
+  CHECK(fsm.waits_for_vote(four, configuration({1, 2, 3}, {4, 5})));
+  CHECK(fsm.waits_for_vote(four, configuration({1, 2}, {4})));
+  CHECK_FALSE(fsm.waits_for_vote(four, configuration({1, 2, 3, 5, 6, 7, 8}, {4, 9})));
+  CHECK_FALSE(fsm.waits_for_vote(base::NodeId(1), configuration({1, 2}, {4})));
+  Configuration replacing = configuration({1, 2, 3});
+  replacing.learners.push_back(member(13, "ww-3"));
+  CHECK(fsm.waits_for_vote(base::NodeId(13), replacing));
+}
+
 TEST_CASE("only a leader decides, and not while a change is under way") {
   AutopilotEnv env(configuration({1, 2, 3}));
   env.joiners = {member(4, "ww-4")};

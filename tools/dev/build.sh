@@ -51,8 +51,8 @@ build_failed() {
 
 build_preset() {
   local preset=${1:-release}
-  [ $# -le 1 ] || die "build: one preset at most"
+  [ $# -eq 0 ] || shift
   install_packages
   cmake --list-presets 2>/dev/null | grep -q "\"$preset\"" || die "no preset \"$preset\"; cmake --list-presets shows them"
-  build_targets "$preset"
+  build_targets "$preset" "$@"
 }

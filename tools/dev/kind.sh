@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# ./dev kind: the guide's manifests and failures on a real Kubernetes cluster. It works on the cluster that KUBECONFIG names, or on one
+# of its own, made by kind. It never takes the cluster of ~/.kube/config. Sourced by ./dev.
+
+: "${run_dir:?this file is sourced by ./dev}"
+
+kind_name=whitewater
+kind_config=$run_dir/kind/kubeconfig # of the cluster that is ours; its presence says that there is one
+
+kind_usage="kind: up, down, or test discovery (test discovery --help tells more)"
+
+require_tool() { # NAME WHERE
+  command -v "$1" >/dev/null || die "$1 is missing: $2"
+}
+
+use_cluster() {
+  require_tool kubectl "https://kubernetes.io/docs/tasks/tools/"
+  if [ -z "${KUBECONFIG:-}" ]; then
+    [ -f "$kind_config" ] || die "no cluster: \`./dev kind up\` makes one with kind, or set KUBECONFIG to one that exists"
+    export KUBECONFIG=$kind_config
+  fi
+  kubectl get --raw /readyz --request-timeout=10s >/dev/null 2>&1 ||
+    die "the cluster of KUBECONFIG=$KUBECONFIG does not answer. See: kubectl get --raw /readyz"
+}
+
+kind_up() {
+  [ $# -eq 0 ] || die "kind up: takes no arguments"
+  if [ -z "${KUBECONFIG:-}" ] && [ ! -f "$kind_config" ]; then
+    require_docker
+    require_tool kind "https://kind.sigs.k8s.io/docs/user/quick-start/#installation"
+    kind get clusters 2>/dev/null | grep -qx "$kind_name" &&
+      die "there is a kind cluster \"$kind_name\" that ./dev did not make. Use it with KUBECONFIG, or: kind delete cluster --name $kind_name"
+    mkdir -p "$run_dir/kind"
+    printf 'kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: [{role: control-plane}, {role: worker}, {role: worker}, {role: worker}]\n' \
+      >"$run_dir/kind/cluster.yaml"
+    step "Making the kind cluster \"$kind_name\" with three workers"
+    kind create cluster --name "$kind_name" --config "$run_dir/kind/cluster.yaml" --kubeconfig "$kind_config" --wait 180s \
+      ${WHITEWATER_KIND_NODE_IMAGE:+--image "$WHITEWATER_KIND_NODE_IMAGE"} || {
+      rm -f "$kind_config"
+      die "kind could not make the cluster. Without a registry, name a node image that Docker holds: WHITEWATER_KIND_NODE_IMAGE"
+    }
+  fi
+  use_cluster
+  python3 test/kind/run.py prepare
+  say "use it with: export KUBECONFIG=$KUBECONFIG"
+}
+
+kind_test() {
+  [ "${1:-}" = discovery ] || die "$kind_usage"
+  shift
+  case " $* " in
+    *" --help "* | *" --list "*) exec python3 test/kind/run.py discovery "$@" ;;
+  esac
+  use_cluster
+  python3 test/kind/run.py discovery "$@"
+}
+
+# Removes what the tests left in the cluster, and the cluster itself if `kind up` made it.
+kind_down() {
+  [ $# -eq 0 ] || die "kind down: takes no arguments"
+  if [ -n "${KUBECONFIG:-}" ] && [ "$KUBECONFIG" != "$kind_config" ]; then
+    use_cluster
+    python3 test/kind/run.py clean
+  elif [ -f "$kind_config" ]; then
+    kind delete cluster --name "$kind_name" --kubeconfig "$kind_config"
+    rm -rf "$run_dir/kind"
+  else
+    say "there is no cluster of ./dev"
+  fi
+}
+
+kind_command() {
+  local command=${1:-}
+  [ $# -gt 0 ] && shift
+  case "$command" in
+    up) kind_up "$@" ;;
+    test) kind_test "$@" ;;
+    down) kind_down "$@" ;;
+    *) die "$kind_usage" ;;
+  esac
+}
