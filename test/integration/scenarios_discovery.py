@@ -127,9 +127,10 @@ def scenario_discover_writes_the_file(context):
         check(written["expect"] == 3, written)
         check([path.name for path in cluster.folder.iterdir() if path.name.startswith("peers")] == ["peers.json"], "something was left behind")
         for member in cluster.members:
-            member.environment.update({"PEERS_FILE": str(target), "SERVICE_NAME": None})
+            member.environment.update({"PEERS_FILE": str(target), "SERVICE_NAME": None, "WHITEWATER_BOOTSTRAP_EXPECT": None})
             member.start()
         check_formed(cluster)
+        check("states the number of founders" in "\n".join(cluster.members[0].process.lines()), "the file's count was not taken")
         # What a member would use comes first; every other way that the environment allows is shown too.
         both = discover(cluster, cluster.members[0], extra={"SERVICE_NAME": "whitewater-headless"}).stdout
         check(both.index("file (what a member uses: PEERS_FILE is set; not used: dns") < both.index("dns (could be used"), both)
