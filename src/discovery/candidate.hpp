@@ -67,7 +67,6 @@ struct PeerSet {
   std::string last_error;    // of the newest attempt; empty when it was good
   base::Duration ttl{0};     // of the newest good answer; 0 = no statement
   std::uint32_t expect = 0;  // founders that the source itself states; 0: it states none
-  std::string token;         // of the release, as the source states it; empty: it states none
 };
 
 class CandidateBook {

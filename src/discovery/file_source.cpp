@@ -65,7 +65,6 @@ net::Awaitable<base::Result<PeerSet>> FileSource::discover() {
   }
   set_ = book_.set();
   set_.expect = expect_;
-  set_.token = token_;
   if (!set_.is_known) co_return base::Errc::not_found;
   co_return set_;
 }
@@ -74,7 +73,6 @@ void FileSource::take(PeersFile file) {
   bad_entries_ = std::move(file.bad);
   for (const auto& entry : bad_entries_) warn_once(entry);
   if (file.expect != 0) expect_ = file.expect;
-  if (!file.token.empty()) token_ = std::move(file.token);
   if (!file.problem.empty()) {
     book_.on_failure("the peers file " + options_.path + " says nothing: " + file.problem);
   } else {

@@ -42,7 +42,6 @@ class FileSource final : public PeerSource {
   CandidateBook book_;
   PeerSet set_;  // the book's, with what the file states
   std::uint32_t expect_ = 0;
-  std::string token_;
   std::vector<std::string> bad_entries_;
   std::set<std::string> warned_;
 };

@@ -141,6 +141,22 @@ std::optional<discovery::GuessBasis> guess_basis(const Options& options) {
   return discovery::guess_basis_of(discovery::ordinal_host(discovery::stem_of(options.name), *ordinal, *service));
 }
 
+void adopt_peers_file(Options& options, base::LogSink& log) {
+  if (effective_discovery(options) != DiscoveryMethod::file) return;
+  const auto text = discovery::read_small_file(options.peers_file, discovery::peers_file_bytes_max);
+  if (!text.problem.empty()) return;
+  const auto file = discovery::parse_peers_file(text.text, listen_port(options));
+  // One founder alone takes the operator's own word (bootstrap_single).
+  if (options.bootstrap_expect == 0 && file.expect > 1) {
+    options.bootstrap_expect = file.expect;
+    log.info("discovery", "the peers file states the number of founders", {{"expect", file.expect}});
+  }
+  if (options.bootstrap_token.empty() && !file.token.empty()) {
+    options.bootstrap_token = file.token;
+    log.info("discovery", "the peers file states the token of the cluster");
+  }
+}
+
 // A name where there is one, because addresses change with every restart of a pod (kubernetes §3.4).
 std::string advertised_address(const Options& options) {
   if (!options.advertise.empty()) return options.advertise;

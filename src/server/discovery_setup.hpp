@@ -22,6 +22,10 @@ struct MadeSource {
 // outlive it. Throws FatalError(usage) where an option that passed its check cannot be used after all.
 [[nodiscard]] MadeSource make_source(net::Executor executor, const Options& options, base::Rng rng, base::LogSink& log);
 
+// What the peers file states beside the peers, where nobody stated it by an option: the number of founders and their
+// token. Read once, at start: both must not change while a member looks for a cluster.
+void adopt_peers_file(Options& options, base::LogSink& log);
+
 // "host:port" under which the others reach this member: --advertise, the list's own entry, the ordinal's name in the
 // service's domain (dns), the full name of this pod where it belongs to POD_IP, POD_IP, the listen address.
 [[nodiscard]] std::string advertised_address(const Options& options);

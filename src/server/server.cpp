@@ -162,6 +162,7 @@ net::Awaitable<void> Server::begin_log_behind_snapshot() {
 void Server::make_discovery() {
   advertise_ = advertised_address(options_);
   log_search(options_, sink_);
+  adopt_peers_file(options_, sink_);
   source_ = make_source(executor_, options_, base::Rng(rng_.next()), sink_).source;
   refresher_ = std::make_unique<discovery::PeerRefresher>(executor_, *source_, discovery::RefreshOptions{},
                                                           base::Rng(rng_.next()), sink_);

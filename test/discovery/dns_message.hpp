@@ -50,6 +50,8 @@ struct DnsMessage {
   std::string question = dns_name("_raft._tcp.ww") + std::string("\0\x21\0\x01", 4);
   std::string answers;
   std::uint16_t answer_count = 0;
+  std::string authority;
+  std::uint16_t authority_count = 0;
   std::string additional;
   std::uint16_t additional_count = 0;
 
@@ -61,15 +63,22 @@ struct DnsMessage {
     additional += dns_record(dns_name(owner), address.size() == 4 ? 1 : 28, ttl, address);
     ++additional_count;
   }
+  // Of a negative answer: its last number is the time for which the denial may be cached.
+  void soa(std::string_view zone, std::uint32_t negative_ttl) {
+    std::string data = dns_name("ns." + std::string(zone)) + dns_name("hostmaster." + std::string(zone));
+    for (const std::uint32_t number : {1U, 7200U, 1800U, 86400U, negative_ttl}) put_u32(data, number);
+    authority += dns_record(dns_name(zone), 6, negative_ttl, data);
+    ++authority_count;
+  }
   [[nodiscard]] std::string bytes() const {
     std::string out;
     put_u16(out, id);
     put_u16(out, flags);
     put_u16(out, question.empty() ? 0 : 1);
     put_u16(out, answer_count);
-    put_u16(out, 0);
+    put_u16(out, authority_count);
     put_u16(out, additional_count);
-    return out + question + answers + additional;
+    return out + question + answers + authority + additional;
   }
 };
 

@@ -31,14 +31,27 @@ DnsResponder::DnsResponder(net::Executor executor) : tasks_(executor), udp_(exec
 
 DnsResponder::~DnsResponder() = default;
 
-void DnsResponder::add(const std::string& host, const std::string& address) { hosts_[host] = address; }
+void DnsResponder::add(const std::string& host, const std::string& address) { records_.hosts[host] = address; }
 
 void DnsResponder::publish(const std::string& host, bool is_published) {
   if (is_published) {
-    published_.insert(host);
+    records_.published.insert(host);
   } else {
-    published_.erase(host);
+    records_.published.erase(host);
   }
+}
+
+void DnsResponder::set_ready(const std::string& host, bool is_ready) {
+  if (is_ready) {
+    records_.not_ready.erase(host);
+  } else {
+    records_.not_ready.insert(host);
+  }
+}
+
+void DnsResponder::freeze(bool is_frozen) {
+  frozen_.reset();
+  if (is_frozen) frozen_ = records_;
 }
 
 int DnsResponder::count_asked(const std::string& question) const {
@@ -53,6 +66,26 @@ net::Awaitable<void> DnsResponder::run() {
   co_await tasks_.join();
 }
 
+std::vector<std::string> DnsResponder::srv_targets(bool is_tcp) {
+  const Records& records = frozen_ ? *frozen_ : records_;
+  std::vector<std::string> targets;
+  for (const auto& host : records.published) {
+    if (!knobs.ready_only || !records.not_ready.contains(host)) targets.push_back(host);
+  }
+  if (knobs.subset_size != 0 && knobs.subset_size < targets.size()) {
+    std::vector<std::string> part;
+    for (std::size_t i = 0; i < knobs.subset_size; ++i) part.push_back(targets[subset_at_++ % targets.size()]);
+    targets = std::move(part);
+  }
+  if (!is_tcp && targets.size() > knobs.udp_targets_max) targets.resize(knobs.udp_targets_max);
+  return targets;
+}
+
+bool DnsResponder::is_denied_from_cache(const std::string& question) {
+  const auto denied = denied_until_.find(question);
+  return denied != denied_until_.end() && net::now() < denied->second;
+}
+
 std::string DnsResponder::answer(std::string_view query, bool is_tcp) {
   if (query.size() < 17) return {};
   std::string name;
@@ -63,7 +96,8 @@ std::string DnsResponder::answer(std::string_view query, bool is_tcp) {
     at += 1 + length;
   }
   const auto type = static_cast<unsigned char>(query[at + 2]);
-  asked.push_back((is_tcp ? "tcp " : "") + std::to_string(type) + " " + name);
+  const auto question = std::to_string(type) + " " + name;
+  asked.push_back((is_tcp ? "tcp " : "") + question);
   if (knobs.sends_garbage) return std::string(query.substr(0, 2)) + "\x85\x80 and then nothing that makes sense";
   DnsMessage message;
   message.id =
@@ -71,29 +105,33 @@ std::string DnsResponder::answer(std::string_view query, bool is_tcp) {
   message.question = std::string(query.substr(12, at + 5 - 12));
   message.flags = static_cast<std::uint16_t>(0x8580 | knobs.rcode);
   if (knobs.rcode != 0) return message.bytes();
-  const auto address_of = [](const std::string& text) {
-    const auto bytes = asio::ip::make_address_v4(text).to_bytes();
+  const Records& records = frozen_ ? *frozen_ : records_;
+  const auto address_of = [&](const std::string& host) {
+    const auto bytes = asio::ip::make_address_v4(records.hosts.at(host)).to_bytes();
     return std::string(bytes.begin(), bytes.end());
   };
-  if (type == 33) {
-    std::size_t count = 0;
-    for (const auto& host : published_) {
-      if (!is_tcp && count++ >= knobs.udp_targets_max) break;
+  const auto targets = type == 33 ? srv_targets(is_tcp) : std::vector<std::string>();
+  const bool is_there = type == 33 ? !targets.empty() : records.hosts.contains(name);
+  if (!is_there || is_denied_from_cache(question)) {
+    if (!is_there) denied_until_[question] = net::now() + knobs.denies_again_for;
+    message.flags |= 3;
+  } else if (type == 33) {
+    for (const auto& host : targets) {
       message.srv(host, 8090, knobs.ttl_seconds);
-      if (knobs.has_glue && hosts_.contains(host)) message.a(host, address_of(hosts_[host]), knobs.ttl_seconds);
+      if (knobs.has_glue && records.hosts.contains(host)) message.a(host, address_of(host), knobs.ttl_seconds);
     }
-    if (published_.empty()) message.flags |= 3;
     if (!is_tcp && knobs.truncates_udp) {
       message.flags |= 0x0200;
       message.answers.clear();
       message.additional.clear();
       message.answer_count = message.additional_count = 0;
     }
-  } else if (!hosts_.contains(name)) {
-    message.flags |= 3;
   } else if (type == 1) {
-    message.answers = dns_record("\xc0\x0c", 1, knobs.ttl_seconds, address_of(hosts_[name]));
+    message.answers = dns_record("\xc0\x0c", 1, knobs.ttl_seconds, address_of(name));
     message.answer_count = 1;
+  }
+  if (message.answer_count == 0 && (message.flags & 0x0200) == 0) {
+    message.soa("cluster.local", knobs.negative_ttl_seconds);
   }
   return message.bytes();
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -26,7 +27,12 @@ class DnsResponder {
     std::size_t udp_targets_max = 1000;  // a shorter answer over UDP, without TC
     bool has_glue = true;
     bool sends_garbage = false;
-    std::uint8_t rcode = 0;  // 3: NXDOMAIN, 2: SERVFAIL
+    std::uint8_t rcode = 0;                   // 3: NXDOMAIN, 2: SERVFAIL
+    std::uint32_t negative_ttl_seconds = 30;  // in the SOA record of a denial
+    base::Duration denies_again_for{
+        0};                       // as a cache: what was denied once stays denied, whatever is published meanwhile
+    std::size_t subset_size = 0;  // each SRV answer names only so many, the next ones each time
+    bool ready_only = false;      // the service does not publish pods that are not ready
   };
 
   explicit DnsResponder(net::Executor executor);
@@ -34,6 +40,9 @@ class DnsResponder {
   // SRV target -> address; the service's record lists those in `published`.
   void add(const std::string& host, const std::string& address);
   void publish(const std::string& host, bool is_published = true);
+  void set_ready(const std::string& host, bool is_ready = true);
+  // From now on every answer is what it would be now: a stale server. A second call lets it see the truth again.
+  void freeze(bool is_frozen = true);
   void stop();
 
   [[nodiscard]] std::string server() const { return "127.0.0.1:" + std::to_string(port_); }
@@ -50,13 +59,23 @@ class DnsResponder {
   net::Awaitable<void> serve_tcp();
   net::Awaitable<void> serve_connection(net::TcpSocket socket);
   std::string answer(std::string_view query, bool is_tcp);
+  [[nodiscard]] std::vector<std::string> srv_targets(bool is_tcp);
+  bool is_denied_from_cache(const std::string& question);
+
+  struct Records {
+    std::map<std::string, std::string> hosts;
+    std::set<std::string> published;
+    std::set<std::string> not_ready;
+  };
 
   net::TaskGroup tasks_;
   UdpSocket udp_;
   net::TcpAcceptor tcp_;
   std::uint16_t port_ = 0;
-  std::map<std::string, std::string> hosts_;
-  std::set<std::string> published_;
+  Records records_;
+  std::optional<Records> frozen_;
+  std::map<std::string, base::Instant> denied_until_;
+  std::size_t subset_at_ = 0;
 };
 
 }  // namespace whitewater::discovery

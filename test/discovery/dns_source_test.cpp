@@ -133,6 +133,72 @@ TEST_CASE("NXDOMAIN, an empty answer and silence take nothing from what is known
   });
 }
 
+TEST_CASE("a denial that a cache keeps costs its time and nothing else", "[dns]") {
+  with_responder([](net::Executor executor, DnsResponder& responder) -> net::Awaitable<void> {
+    responder.knobs.denies_again_for = milliseconds(300);
+    DnsSource source(executor, options_for(responder, 1));
+    REQUIRE((co_await source.discover()).error() == Errc::not_found);
+    publish(responder, 3);
+    REQUIRE((co_await source.discover()).error() == Errc::not_found);  // the cache still denies it
+    const auto begin = net::now();
+    auto set = co_await source.discover();
+    while (!set && net::now() - begin < seconds(10)) {
+      co_await net::sleep_for(milliseconds(50));
+      set = co_await source.discover();
+    }
+    REQUIRE(set.has_value());
+    REQUIRE(set->peers.size() == 3);
+  });
+}
+
+TEST_CASE("a server that names another subset each time is pieced together, and nobody is lost again", "[dns]") {
+  with_responder([](net::Executor executor, DnsResponder& responder) -> net::Awaitable<void> {
+    publish(responder, 6);
+    responder.knobs.subset_size = 2;
+    DnsSource source(executor, options_for(responder, 1));
+    std::size_t seen = 0;
+    for (int i = 0; i < 3; ++i) {
+      const auto set = co_await source.discover();
+      REQUIRE(set->peers.size() > seen);
+      seen = set->peers.size();
+    }
+    REQUIRE(seen == 6);
+    REQUIRE((co_await source.discover())->peers.size() == 6);
+  });
+}
+
+TEST_CASE("a server with old records hides newcomers for as long as it is old, and loses nobody", "[dns]") {
+  with_responder([](net::Executor executor, DnsResponder& responder) -> net::Awaitable<void> {
+    publish(responder, 3);
+    responder.freeze();
+    publish(responder, 5);
+    responder.add(host(0), "127.8.90.77");
+    DnsSource source(executor, options_for(responder, 1));
+    REQUIRE((co_await source.discover())->peers.size() == 3);
+    REQUIRE((co_await source.resolve(host(0), 1))->front().address().to_string() == "127.8.90.1");
+    responder.freeze(false);
+    REQUIRE((co_await source.discover())->peers.size() == 5);
+    REQUIRE((co_await source.resolve(host(0), 1))->front().address().to_string() == "127.8.90.77");
+    responder.publish(host(4), false);
+    responder.freeze();
+    REQUIRE((co_await source.discover())->peers.size() == 5);
+  });
+}
+
+TEST_CASE("a service that names only ready pods is completed by the ordinals' own names", "[dns]") {
+  with_responder([](net::Executor executor, DnsResponder& responder) -> net::Awaitable<void> {
+    publish(responder, 3);
+    responder.knobs.ready_only = true;
+    for (int i = 1; i < 3; ++i) responder.set_ready(host(i), false);
+    DnsSource source(executor, options_for(responder, 3));
+    REQUIRE((co_await source.discover())->peers.size() == 3);
+    REQUIRE(responder.count_asked("1 " + host(2)) == 1);
+    for (int i = 1; i < 3; ++i) responder.set_ready(host(i));
+    REQUIRE((co_await source.discover())->peers.size() == 3);
+    REQUIRE(responder.count_asked("1 " + host(2)) == 1);  // named by the record, it is not asked for any more
+  });
+}
+
 TEST_CASE("a silent server costs no more than the total time-out", "[dns]") {
   with_responder([](net::Executor executor, DnsResponder& responder) -> net::Awaitable<void> {
     responder.knobs.drops_udp = responder.knobs.drops_tcp = true;

@@ -61,12 +61,11 @@ TEST_CASE("a peers file that is not there yet is no information, and is taken wh
     REQUIRE_FALSE(source.last_known().is_known);
     REQUIRE(source.last_known().last_error.find("No such file or directory; is its volume mounted") !=
             std::string::npos);
-    folder.write(R"({"peers":["a-0:8090","a-1:8090"],"expect":3,"cluster":"t"})");
+    folder.write(R"({"peers":["a-0:8090","a-1:8090"],"expect":3})");
     const auto set = co_await source.discover();
     REQUIRE(set->peers.size() == 2);
     REQUIRE(set->last_error.empty());
     REQUIRE(set->expect == 3);
-    REQUIRE(set->token == "t");
     REQUIRE(log.lines.empty());
     REQUIRE(responder.asked.empty());  // nothing to guess from
   });

@@ -40,6 +40,8 @@ libspdlog-dev: log lines
 catch2: unit tests
 libbenchmark-dev: benchmarks
 dnsmasq-base: a real DNS server for ./dev up and the tests (the program alone, no service)
+nsd: a real authoritative DNS server for the tests of discovery (the program; its service is kept off)
+unbound: a real DNS cache in front of it, with its negative caching (the program; its service is kept off)
 curl: readiness checks and examples
 iproute2: network namespaces whose links fail, for the integration tests
 e2fsprogs: a file system on a disk that can stop answering, for the integration tests
@@ -104,6 +106,17 @@ show_apt_progress() {
   done
 }
 
+# The tests run these servers themselves, on ports of their own. As services they would take port 53 of this machine.
+keep_services_off() {
+  local package
+  [ -d /run/systemd/system ] || return 0
+  for package in "$@"; do
+    case "$package" in
+      nsd | unbound) as_root systemctl mask "$package.service" >/dev/null 2>&1 || warn "cannot keep the service $package off" ;;
+    esac
+  done
+}
+
 check_machine() {
   local kernel major minor
   kernel=$(uname -r)
@@ -150,6 +163,7 @@ install_packages() {
       die "not root, and sudo is missing. Run as root, then try again:
   apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
     fi
+    keep_services_off "${missing[@]}"
     if [ -z "$(apt-cache policy "${missing[@]}" 2>/dev/null | grep -v '(none)' | grep Candidate || true)" ] || ! apt_install "${missing[@]}"; then
       say "  the package lists are missing or old; updating them"
       as_root apt-get update -qq || die "apt-get update failed. Is there a network? Behind a proxy, set http_proxy. Then try again."
