@@ -145,6 +145,9 @@ void BootstrapWorld::dial_founders(std::size_t i, std::uint64_t run) {
   if (!member.fsm || member.run != run || member.disk.state != MemberState::member) return;
   const auto set = decode_founder_set(member.disk.founders);
   if (!set) return;
+  ClusterView view{base::Term(1), base::Index(1), configuration_of(*set).members()};
+  view.is_in_configuration = true;
+  member.fsm->on_cluster_view(std::move(view));
   for (const auto& founder : set->founders) {
     const auto to = find(*parse_host_port(founder.advertise));
     if (founder.node_id == member.node_id || !to || *to == i || isolated_[i] != isolated_[*to]) continue;
@@ -215,9 +218,6 @@ void BootstrapWorld::perform(std::size_t i, BootstrapAction action) {
     if (!is_new && !(it->second == found->configuration)) failure_ = "two configurations of one cluster";
     if (member.disk.state != MemberState::member) failure_ = "founded before its disk says so";
     member.found = *found;
-    ClusterView view{base::Term(1), base::Index(1), found->configuration.members()};
-    view.is_in_configuration = true;
-    member.fsm->on_cluster_view(std::move(view));
     dial_founders(i, member.run);
     if (on_found) on_found(i);
   } else if (auto* join = std::get_if<Join>(&action)) {
