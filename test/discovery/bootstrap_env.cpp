@@ -1,15 +1,19 @@
 #include "bootstrap_env.hpp"
 
+#include <algorithm>
+
 namespace whitewater::discovery {
 
 BootstrapWorld::BootstrapWorld(WorldOptions options) : options_(options), rng_(options.seed) {
   for (std::uint32_t i = 0; i < options.members; ++i) {
     Member member;
     member.name = "whitewater-" + std::to_string(i);
+    member.host = member.name + ".ww";
     member.node_id = base::NodeId(1000 + ++next_node_id_);
     member.options.name = member.name;
     member.options.advertise = member.name + ".ww:8090";
     member.options.expect = options.expect;
+    member.options.infer_settle = options.infer_settle;
     member.options.token = "release-1";
     members_.push_back(std::move(member));
   }
@@ -27,7 +31,13 @@ base::Duration BootstrapWorld::delay(std::uint64_t max_ms) {
 
 void BootstrapWorld::start(std::size_t i) {
   auto& member = members_[i];
-  if (member.fsm) return;
+  if (member.fsm || is_ended(i)) return;
+  if (options_.is_moving) {
+    old_hosts_.push_back(member.name + "=" + member.host);
+    member.host = free_host();
+    member.options.advertise = member.host + ":8090";
+  }
+  member.book.emplace("dns", "no SRV record");
   ++member.run;
   ++member.incarnation;
   member.options.node_id = member.node_id;
@@ -37,6 +47,7 @@ void BootstrapWorld::start(std::size_t i) {
   member.fsm = std::make_unique<BootstrapFsm>(member.options, member.disk, now_);
   discover(i, member.run);
   pump(i);
+  dial_founders(i, member.run);
 }
 
 void BootstrapWorld::crash(std::size_t i, bool keep_write) {
@@ -56,28 +67,110 @@ void BootstrapWorld::wipe(std::size_t i) {
   members_[i].node_id = base::NodeId(1000 + ++next_node_id_);
 }
 
+std::string BootstrapWorld::free_host() {
+  while (true) {
+    auto host = "10.0.0." + std::to_string(rng_.in_range(1, 2 * members_.size() + 2));
+    if (std::none_of(members_.begin(), members_.end(), [&](const Member& m) { return m.fsm && m.host == host; })) {
+      return host;
+    }
+  }
+}
+
+std::size_t BootstrapWorld::add_twin(std::size_t i) {
+  Member twin;
+  twin.name = members_[i].name;
+  twin.host = members_[i].host;
+  twin.node_id = base::NodeId(1000 + ++next_node_id_);
+  twin.options = members_[i].options;
+  members_.push_back(std::move(twin));
+  isolated_.push_back(false);
+  hidden_.push_back(false);
+  return members_.size() - 1;
+}
+
+void BootstrapWorld::end_twin(std::size_t i, std::size_t twin) {
+  const auto gone = founders_.contains(members_[twin].node_id) ? i : twin;
+  wipe(gone);
+  ended_.insert(gone);
+}
+
+bool BootstrapWorld::restart_who_asks_for_it() {
+  bool is_asked = false;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (!members_[i].fsm || members_[i].fsm->status().reason.find("until a restart") == std::string::npos) continue;
+    is_asked = true;
+    crash(i, true);
+    start(i);
+  }
+  return is_asked;
+}
+
 void BootstrapWorld::heal() {
-  options_.lost_percent = options_.late_percent = options_.bad_answer_percent = 0;
+  options_.lost_percent = options_.late_percent = options_.bad_answer_percent = options_.garbage_percent = 0;
   isolated_.assign(members_.size(), false);
   hidden_.assign(members_.size(), false);
+}
+
+std::vector<Candidate> BootstrapWorld::answer_of_discovery() {
+  std::vector<Candidate> peers;
+  if (chance(options_.bad_answer_percent / 2)) return peers;
+  for (std::size_t k = 0; k < members_.size(); ++k) {
+    if (hidden_[k] || is_ended(k) || chance(options_.bad_answer_percent)) continue;
+    if (options_.is_moving && members_[k].run == 0) continue;  // no address yet
+    peers.push_back(make_candidate(members_[k].name, {members_[k].host, 8090}));
+  }
+  if (chance(options_.garbage_percent)) peers.push_back(make_candidate("NXDOMAIN", {"NXDOMAIN", 8090}));
+  if (chance(options_.garbage_percent)) peers.push_back(make_candidate("10.0.0.99:8090", {"10.0.0.99", 8090}));
+  if (chance(options_.garbage_percent) && !old_hosts_.empty()) {
+    const auto& old = old_hosts_[rng_.in_range(0, old_hosts_.size() - 1)];
+    const auto equals = old.find('=');
+    peers.push_back(make_candidate(old.substr(0, equals), {old.substr(equals + 1), 8090}));
+  }
+  return peers;
 }
 
 void BootstrapWorld::discover(std::size_t i, std::uint64_t run) {
   auto& member = members_[i];
   if (!member.fsm || member.run != run) return;
-  PeerSet set;
-  set.source = "dns";
-  set.absence = "no SRV record";
-  if (!chance(options_.bad_answer_percent / 2)) {
-    for (std::size_t k = 0; k < members_.size(); ++k) {
-      if (hidden_[k] || chance(options_.bad_answer_percent)) continue;
-      set.peers.push_back(make_candidate(members_[k].name, {members_[k].name + ".ww", 8090}));
-    }
-  }
-  set.is_known = true;
-  member.fsm->on_peers(now_, set);
+  member.book->on_answer(now_, answer_of_discovery(), base::seconds(5));
+  member.fsm->on_peers(now_, member.book->set());
   pump(i);
   at(base::milliseconds(400) + delay(200), [this, i, run] { discover(i, run); });
+}
+
+// What a founder's links do: each second to the address that the configuration holds for each of the others. Whoever is
+// there and belongs to no cluster hears of this one.
+void BootstrapWorld::dial_founders(std::size_t i, std::uint64_t run) {
+  auto& member = members_[i];
+  if (!member.fsm || member.run != run || member.disk.state != MemberState::member) return;
+  const auto set = decode_founder_set(member.disk.founders);
+  if (!set) return;
+  ClusterView view{base::Term(1), base::Index(1), configuration_of(*set).members()};
+  view.is_in_configuration = true;
+  member.fsm->on_cluster_view(std::move(view));
+  for (const auto& founder : set->founders) {
+    const auto to = find(*parse_host_port(founder.advertise));
+    if (founder.node_id == member.node_id || !to || *to == i || isolated_[i] != isolated_[*to]) continue;
+    if (chance(options_.lost_percent)) continue;
+    at(delay(20), [this, to = *to, run_to = members_[*to].run, id = member.disk.cluster_id, name = member.name,
+                   advertise = member.options.advertise] {
+      auto& m = members_[to];
+      if (!m.fsm || m.run != run_to) return;
+      m.fsm->on_member_heard(now_, id, name, advertise);
+      pump(to);
+    });
+  }
+  at(base::seconds(1), [this, i, run] { dial_founders(i, run); });
+}
+
+std::optional<std::size_t> BootstrapWorld::find(const HostPort& address) {
+  std::vector<std::size_t> at_address;
+  for (std::size_t k = 0; k < members_.size(); ++k) {
+    if (address.host == members_[k].host && !is_ended(k)) at_address.push_back(k);
+  }
+  std::erase_if(at_address, [&](std::size_t k) { return at_address.size() > 1 && !members_[k].fsm; });
+  if (at_address.empty()) return std::nullopt;
+  return at_address.size() == 1 ? at_address.front() : at_address[rng_.in_range(0, at_address.size() - 1)];
 }
 
 void BootstrapWorld::pump(std::size_t i) {
@@ -125,6 +218,8 @@ void BootstrapWorld::perform(std::size_t i, BootstrapAction action) {
     if (!is_new && !(it->second == found->configuration)) failure_ = "two configurations of one cluster";
     if (member.disk.state != MemberState::member) failure_ = "founded before its disk says so";
     member.found = *found;
+    dial_founders(i, member.run);
+    if (on_found) on_found(i);
   } else if (auto* join = std::get_if<Join>(&action)) {
     if (member.disk.state != MemberState::member) failure_ = "joined before its disk says so";
     member.joined = *join;
@@ -142,10 +237,7 @@ void BootstrapWorld::fail(std::size_t from, std::uint64_t run, std::uint64_t exc
 
 void BootstrapWorld::exchange(std::size_t i, SendExchange action) {
   const auto run = members_[i].run;
-  std::optional<std::size_t> to;
-  for (std::size_t k = 0; k < members_.size(); ++k) {
-    if (action.address.host == members_[k].name + ".ww") to = k;
-  }
+  const auto to = find(action.address);
   const auto decoded = decode_bootstrap_request(encode(action.request));
   if (!decoded || *decoded != action.request) failure_ = "a request does not survive the codec";
   if (!to) return fail(i, run, action.id, "name not found");
@@ -214,6 +306,10 @@ void BootstrapWorld::check_disks() {
 
 void BootstrapWorld::check_promises(const BootstrapMeta& decision) {
   const auto set = decode_founder_set(decision.founders);
+  const auto size = set->founders.size();
+  if (options_.expect == 0 ? size < 3 : size != options_.expect) failure_ = "a set of the wrong size was committed";
+  if (ordinal_of(set->founders.front().name) != 0U) failure_ = "a set without ordinal 0 was committed";
+  for (const auto& founder : set->founders) founders_.insert(founder.node_id);
   for (const auto& member : members_) {
     if (!set->find(member.node_id) || member.disk.set_hash == decision.set_hash) continue;
     failure_ = "a set was committed that " + member.name + " is not bound to";
@@ -245,7 +341,8 @@ std::string BootstrapWorld::describe() const {
   std::string text =
       "seed " + std::to_string(options_.seed) + " step " + std::to_string(steps_) + ": " + check() + "\n";
   for (const auto& member : members_) {
-    text += "  " + member.name + "/" + base::to_hex(member.node_id) + " disk " + discovery::describe(member.disk);
+    text += "  " + member.name + " at " + member.host + "/" + base::to_hex(member.node_id) + " disk " +
+            discovery::describe(member.disk);
     text += member.fsm ? ", " + discovery::describe(member.fsm->status()) + "\n" : ", down\n";
   }
   return text;

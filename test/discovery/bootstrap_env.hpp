@@ -17,21 +17,26 @@ namespace whitewater::discovery {
 
 struct WorldOptions {
   std::uint64_t seed = 1;
-  std::uint32_t members = 3;  // that run
-  std::uint32_t expect = 3;
+  std::uint32_t members = 3;             // that run
+  std::uint32_t expect = 3;              // 0: the founders are inferred
   std::uint32_t lost_percent = 0;        // of requests and of replies
   std::uint32_t late_percent = 0;        // delivered up to 6 s later, after the exchange has failed
   std::uint32_t bad_answer_percent = 0;  // discovery: subset or empty
+  std::uint32_t garbage_percent = 0;     // discovery: candidates that are none, and addresses from before a restart
   bool is_jittery = false;               // random instead of constant delays
+  bool is_moving = false;                // an address from a small pool, another one at each start, instead of a name
+  base::Duration infer_settle = base::seconds(10);
 };
 
 class BootstrapWorld {
  public:
   struct Member {
     std::string name;
+    std::string host;  // where it is dialled
     base::NodeId node_id;
     BootstrapOptions options;
     BootstrapMeta disk;
+    std::optional<CandidateBook> book;
     std::uint64_t incarnation = 0;
     std::uint64_t run = 0;  // counts starts; what belongs to an older run is lost
     std::unique_ptr<BootstrapFsm> fsm;
@@ -53,6 +58,12 @@ class BootstrapWorld {
   // `keep_write`: a write under way reached the disk before the crash.
   void crash(std::size_t i, bool keep_write);
   void wipe(std::size_t i);  // crash, and a new empty disk
+  // Another pod with the name of member `i` and a disk of its own; returns its index. Not started yet.
+  std::size_t add_twin(std::size_t i);
+  // Ends one of two pods of one name for good, the one that no cluster was founded with.
+  void end_twin(std::size_t i, std::size_t twin);
+  // Called when a member founds, within the step.
+  std::function<void(std::size_t)> on_found;
   void at(base::Duration delay, std::function<void()> what);
   // No more losses, delays or bad answers.
   void heal();
@@ -61,6 +72,9 @@ class BootstrapWorld {
   // Where discovery says that nobody is: hides this member's records.
   void hide(std::size_t i, bool is_hidden) { hidden_[i] = is_hidden; }
 
+  bool is_ended(std::size_t i) const { return ended_.contains(i); }
+  // Restarts everybody who says that only a restart helps; true when there was one.
+  bool restart_who_asks_for_it();
   bool step();  // false when nothing is left to do
   void run_for(base::Duration duration);
   // Runs until every started member belongs to a cluster, at most `limit`. True when it happened.
@@ -83,6 +97,10 @@ class BootstrapWorld {
                BootstrapRequest request);
   void fail(std::size_t from, std::uint64_t run, std::uint64_t exchange_id, std::string reason);
   void discover(std::size_t i, std::uint64_t run);
+  [[nodiscard]] std::vector<Candidate> answer_of_discovery();
+  void dial_founders(std::size_t i, std::uint64_t run);
+  [[nodiscard]] std::optional<std::size_t> find(const HostPort& address);
+  [[nodiscard]] std::string free_host();
   base::Duration delay(std::uint64_t max_ms);
   bool chance(std::uint32_t percent) { return percent > 0 && rng_.chance(percent, 100); }
 
@@ -93,8 +111,11 @@ class BootstrapWorld {
   std::uint64_t sequence_ = 0;
   std::map<std::pair<base::Instant, std::uint64_t>, std::function<void()>> queue_;
   std::vector<Member> members_;
+  std::vector<std::string> old_hosts_;  // "name=host" of earlier runs
+  std::set<base::NodeId> founders_;     // of every set that was ever committed
   std::vector<bool> isolated_;
   std::vector<bool> hidden_;
+  std::set<std::size_t> ended_;
   std::uint64_t next_node_id_ = 0;
   std::uint64_t next_request_ = 1;
   std::map<std::uint64_t, std::function<void(const BootstrapReply&)>> replies_;
