@@ -87,4 +87,5 @@ def load_into(cluster, images):
         return
     for image in images:
         say(f"loading {image} into the nodes of the kind cluster \"{cluster.kind_name}\"")
-        run(["kind", "load", "docker-image", image, "--name", cluster.kind_name], 180)
+        only = ["--nodes", cluster.control_plane()] if image == LOAD else []  # the node that the load pod prefers
+        run(["kind", "load", "docker-image", image, "--name", cluster.kind_name, *only], 180)
