@@ -240,12 +240,12 @@ net::Awaitable<void> Server::run() {
 }
 
 net::Awaitable<void> Server::serve_member() {
+  const bool was_member = identity_->bootstrap().state == discovery::MemberState::member;
   if (recovered_.is_fresh) {
     // From here on this log has a beginning: a member that later finds it empty knows that it was lost.
     log_->append({token_begin, core::HardState{}, {}, std::nullopt});
     co_await wait_durable(token_begin);
   }
-  const bool was_member = identity_->bootstrap().state == discovery::MemberState::member;
   const discovery::BootstrapOutcome outcome = co_await bootstrap_->outcome();
   log_->set_cluster(identity_->cluster());
   auto entry = discovery::founding_entry(identity_->bootstrap());
