@@ -121,9 +121,9 @@ std::vector<DiscoverView> views_of(const DiscoverCommand& command, const Options
 }
 
 int discover(const DiscoverCommand& command, const Options& options, char** argv) {
-  static_cast<void>(choose_reactor(options, argv));
+  const Reactor reactor = choose_reactor(options, argv);
+  net::IoContext& context = *reactor.context;
   auto views = views_of(command, options);
-  net::IoContext context(1);
   net::TaskGroup tasks(context.get_executor());
   for (auto& view : views) {
     Options as_method = options;

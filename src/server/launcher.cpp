@@ -35,25 +35,40 @@ std::string own_directory() {
                                                       "; install it beside this executable");
 }
 
+// Asio makes its ring with the first object that needs it.
+std::string refusal_of_ring(net::IoContext& context) {
+  try {
+    const net::Timer first(context.get_executor());
+    return {};
+  } catch (const boost::system::system_error& error) {
+    const bool is_memory = error.code() == boost::system::errc::not_enough_memory;
+    return std::string("the ring of the event loop cannot be made: ") + error.code().message() +
+           (is_memory ? " (the locked memory, ulimit -l, that all processes of this user on the machine share)" : "");
+  }
+}
+
 }  // namespace
 
-std::string choose_reactor(const Options& options, char** argv) {
+Reactor choose_reactor(const Options& options, char** argv) {
   if (net::reactor_name() == "epoll") {
     const char* reason = std::getenv(reason_variable);
-    if (reason != nullptr) return reason;
-    if (options.reactor == ReactorChoice::uring) {
+    if (reason == nullptr && options.reactor == ReactorChoice::uring) {
       throw base::FatalError(base::ExitCode::failure,
                              "this executable is built for epoll; run `whitewater` for --reactor uring");
     }
-    return "this executable is built for epoll";
+    return {std::make_unique<net::IoContext>(1), reason != nullptr ? reason : "this executable is built for epoll"};
   }
   if (options.reactor == ReactorChoice::epoll) become_epoll(argv, "--reactor epoll");
   const net::UringProbe probe = net::probe_uring();
-  if (probe.ok()) return options.reactor == ReactorChoice::uring ? "--reactor uring" : "the start-up probe succeeded";
+  std::string refusal = probe.ok() ? "" : probe.text;
+  Reactor reactor{std::make_unique<net::IoContext>(1),
+                  options.reactor == ReactorChoice::uring ? "--reactor uring" : "the start-up probe succeeded"};
+  if (refusal.empty()) refusal = refusal_of_ring(*reactor.context);
+  if (refusal.empty()) return reactor;
   if (options.reactor == ReactorChoice::uring) {
-    throw base::FatalError(base::ExitCode::failure, "--reactor uring, but " + probe.text);
+    throw base::FatalError(base::ExitCode::failure, "--reactor uring, but " + refusal);
   }
-  become_epoll(argv, probe.text);
+  become_epoll(argv, refusal);
 }
 
 }  // namespace whitewater::server

@@ -31,9 +31,9 @@ base::LogLevel to_level(LogLevelChoice choice) {
   return base::LogLevel::info;
 }
 
-int run_server(const Options& options, const std::string& reactor_reason, StderrLogSink& sink) {
-  net::IoContext context(1);
-  Server server(context.get_executor(), options, version, reactor_reason, sink);
+int run_server(const Options& options, Reactor reactor, StderrLogSink& sink) {
+  net::IoContext& context = *reactor.context;
+  Server server(context.get_executor(), options, version, std::move(reactor.reason), sink);
   sink.set_member_fields({{"member", options.name}});
   std::exception_ptr failure;
   boost::asio::co_spawn(context.get_executor(), server.run(),
@@ -54,9 +54,9 @@ int serve(int argc, char** argv) {
   const bool is_json = loaded.options.log_format == LogFormatChoice::json;
   StderrLogSink sink(is_json ? LogLineFormat::json : LogLineFormat::text, to_level(loaded.options.log_level));
   try {
-    const std::string reactor_reason = choose_reactor(loaded.options, argv);
+    Reactor reactor = choose_reactor(loaded.options, argv);
     for (const std::string& warning : loaded.warnings) sink.warn("options", warning);
-    return run_server(loaded.options, reactor_reason, sink);
+    return run_server(loaded.options, std::move(reactor), sink);
   } catch (const base::FatalError& error) {
     sink.error("server", error.what(), {{"exit_code", static_cast<std::uint64_t>(error.code())}});
     sink.flush();

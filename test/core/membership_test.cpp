@@ -48,8 +48,16 @@ TEST_CASE("several voters become learners in one joint change, and vote until it
   CHECK(*decoded == joint);
 }
 
-TEST_CASE("a configuration without demotions keeps its first encoding") {
-  CHECK(encode(make_configuration({1, 2}, {1, 2, 3}, {4}))[0] == 1);
+TEST_CASE("the reason of a change goes with the configuration, cut to its bound") {
+  ConfigurationChange wanted{{{ChangeKind::add_learner, make_members({4})[0]}}, "asks to join"};
+  CHECK(decode_change(encode(wanted)).value() == wanted);
+  const auto next = next_configuration(make_configuration({1, 2, 3}), wanted);
+  REQUIRE(next.has_value());
+  CHECK(next->reason == "asks to join");
+  CHECK(decode_configuration(encode(*next)).value() == *next);
+  wanted.reason = std::string(10 * change_reason_bytes_max, 'x');
+  CHECK(decode_change(encode(wanted))->reason.size() == change_reason_bytes_max);
+  CHECK(next_configuration(make_configuration({1, 2, 3}), wanted)->reason.size() == change_reason_bytes_max);
 }
 
 TEST_CASE("next learners that do not vote in the outgoing half are malformed") {

@@ -85,6 +85,26 @@ TEST_CASE("4.2.1: a learner gets a vote only when it has caught up and answers")
   }
 }
 
+TEST_CASE("a change that the members which answer could not carry is refused") {
+  SoloEnv env;
+  lead(env);
+  const auto silent = [&](const std::vector<std::uint64_t>& answering) {
+    for (int i = 0; i < 12; ++i) {
+      env.tick(base::milliseconds(100));
+      for (const std::uint64_t id : answering) env.receive(id, 1, HeartbeatResponse{});
+    }
+    REQUIRE(env.node.role() == Role::leader);
+  };
+  silent({2});
+  CHECK(propose(env, change(ChangeKind::remove, {2})).error() == base::Errc::quorum_at_risk);
+  CHECK(propose(env, change(ChangeKind::remove, {1})).error() == base::Errc::quorum_at_risk);
+  SECTION("taking the silent one out is not") { CHECK(propose(env, change(ChangeKind::remove, {3})).has_value()); }
+  SECTION("nor is it once the silent one answers again") {
+    silent({2, 3});
+    CHECK(propose(env, change(ChangeKind::remove, {2})).has_value());
+  }
+}
+
 TEST_CASE("4.3: a joint configuration needs both majorities and is left by itself") {
   SoloEnv env(with(make_configuration({1, 2, 3}, {}, {4, 5})));
   lead(env);
