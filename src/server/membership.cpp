@@ -117,8 +117,11 @@ net::Awaitable<bool> Membership::wait_until_may_leave(base::NodeId leaver, base:
 
 void Membership::on_applied(const replica::AppliedConfiguration& applied) {
   for (const MembershipEvent& event : history_.on_configuration(applied, std::time(nullptr))) {
-    sink_.info("membership", event.kind + " " + event.name + ": " + event.reason,
-               {{"member_id", event.id}, {"index", event.index}});
+    // What a new member catches up with is no news.
+    if (member_.catch_up().has_caught_up()) {
+      sink_.info("membership", event.kind + " " + event.name + ": " + event.reason,
+                 {{"member_id", event.id}, {"index", event.index}});
+    }
     registry_
         .counter("whitewater_membership_events_total", "Changes of the members, as this member applied them.",
                  {{"kind", event.kind}})

@@ -93,6 +93,7 @@ void Server::open_disk() {
              {{"node_id", base::to_hex(identity_->node())},
               {"incarnation", identity_->incarnation().value},
               {"address", advertised_address(options_)},
+              {"pod_ip", options_.pod_ip},
               {"data_dir", directory.path()},
               {"filesystem", directory.filesystem().name},
               {"reactor", net::reactor_name()},

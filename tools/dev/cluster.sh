@@ -57,7 +57,7 @@ start_dns() { # N
   remember_process dnsmasq "$pid"
 }
 
-start_member() { # NAME N
+start_member() { # NAME FOUNDERS
   local name=$1 address
   address=$(member_address "$name")
   local -a environment=(
@@ -165,20 +165,23 @@ parse_up() {
   done
 }
 
-# The number of members that the data in .run was made for is the one that counts.
+# Without a number it is the one of the data in .run. A larger one adds members, which join by themselves; a smaller one
+# counts once the others were taken out of the cluster.
 settle_member_count() {
-  local recorded
+  local recorded i
   recorded=$(recorded_members)
   [ -z "$count" ] || require_number "--members" "$count" 1 "$members_max"
-  if [ -n "$recorded" ]; then
-    if [ -n "$count" ] && [ "$count" != "$recorded" ]; then
-      die "there is a cluster of $recorded members in .run/, and its size is not changed by starting more.
-  ./dev up                      starts it again as it is
-  ./dev down --wipe             removes it, then ./dev up --members $count starts a new one"
-    fi
-    count=$recorded
+  count=${count:-${recorded:-3}}
+  [ -n "$recorded" ] || return 0
+  if [ "$recorded" = 1 ] && [ "$count" -gt 1 ]; then
+    die "the cluster in .run/ is one of a single member, which nobody else looks for. ./dev down --wipe removes it"
   fi
-  count=${count:-3}
+  for ((i = count; i < recorded; ++i)); do
+    running_pid "whitewater-$i" >/dev/null || continue
+    die "there is a cluster of $recorded members in .run/. To take members out of it:
+  whitewater scale --to $count --endpoints $(endpoints "$recorded")
+  ./dev up --members $count"
+  done
 }
 
 cluster_up() {
@@ -196,6 +199,8 @@ cluster_up() {
 
   started=$(now_ms)
   mkdir -p "$run_dir"
+  [ -f "$run_dir/founders" ] || echo "$count" >"$run_dir/founders"
+  [ "$(recorded_members)" = "$count" ] || ! running_pid dnsmasq >/dev/null || end_processes 5 dnsmasq # it names other members
   for name in $(member_names "$count"); do
     running_pid "$name" >/dev/null && running=$((running + 1))
   done
@@ -210,7 +215,7 @@ cluster_up() {
   step "Starting $((count - running)) of $count members on $net.1..$count port $port, DNS on $dns_address:$dns_port"
   start_dns "$count"
   for name in $(member_names "$count"); do
-    running_pid "$name" >/dev/null || start_member "$name" "$count"
+    running_pid "$name" >/dev/null || start_member "$name" "$(<"$run_dir/founders")"
   done
   echo "$count" >"$run_dir/members"
   wait_until_ready "$count"
