@@ -230,9 +230,9 @@ std::optional<std::string> read_key(const RawLine& raw, CliCommand& command) {
 
 // The word that was meant as a command, when CLI11 could make nothing of the line.
 std::optional<std::string> unknown_command(const std::vector<std::string>& arguments) {
-  static const std::vector<std::string> commands{"serve",      "put",   "get",   "del",    "members", "member",
-                                                 "membership", "scale", "drain", "status", "config",  "discover",
-                                                 "version"};
+  static const std::vector<std::string> commands{"serve",  "put",        "get",    "del",   "members",
+                                                 "member", "membership", "scale",  "drain", "status",
+                                                 "config", "discover",   "version"};
   const auto word = std::find_if(arguments.begin(), arguments.end(), [](const auto& a) { return !a.starts_with('-'); });
   if (word == arguments.end() || std::find(commands.begin(), commands.end(), *word) != commands.end())
     return std::nullopt;
