@@ -113,8 +113,8 @@ UringProbe classify_uring_setup_error(int error_number, std::string_view sysctl_
   if (error_number == ENOMEM) {
     return refused(
         UringCause::memlock,
-        "io_uring was refused with ENOMEM, RLIMIT_MEMLOCK is too small for the ring: using epoll; raise the limit "
-        "or use a kernel from 5.12 on");
+        "io_uring was refused with ENOMEM, RLIMIT_MEMLOCK is too small for the ring: using epoll; raise it; all "
+        "processes of this user on the machine share it");
   }
   if (error_number == EPERM || error_number == EACCES) {
     if (is_disabled) {

@@ -15,7 +15,7 @@ enum class UringCause {
   sysctl,   // kernel.io_uring_disabled is 1 or 2
   kernel,   // no io_uring in this kernel, or too old
   opcode,   // io_uring is there, an operation that Asio needs is not
-  memlock,  // RLIMIT_MEMLOCK is too small for the ring (kernels before 5.12)
+  memlock,  // RLIMIT_MEMLOCK, which all processes of a user share, has no room for the ring
   other,    // any other errno
 };
 

@@ -3,13 +3,14 @@ import json
 import os
 import pathlib
 import random
+import resource
 import shutil
 import socket
 import struct
 import subprocess
 import time
 
-from harness import DEFAULTS, RAFT_PORT, Cluster, Skip, b64, check, wait_for
+from harness import DEFAULTS, RAFT_PORT, Cluster, Process, Skip, b64, check, wait_for
 
 
 def raw(address, data, seconds=3, half_close=True):
@@ -353,3 +354,25 @@ def scenario_single_member_start_and_size(context):
             shutil.rmtree(member.data_dir)
         context.figure("a single member from exec to ready", f"{sorted(round(t * 1000) for t in times)} ms")
         context.figure("a single member, resident", f"{resident // 1024} MB")
+
+
+def scenario_little_locked_memory(context):
+    """Where the locked memory of a user has no room for a ring, a member runs on epoll and says why (pods of one node share it)."""
+    if os.getuid() != 0:
+        raise Skip("only root can start a member as another user")
+    user = ["setpriv", "--reuid", "10001", "--regid", "10001", "--clear-groups", "--bounding-set", "-ipc_lock", "--inh-caps", "-ipc_lock"]
+    for kib in (64, 2048, 3000):
+        with Cluster(context, count=1, environment={"WHITEWATER_BOOTSTRAP_SINGLE": "true"}) as cluster:
+            cluster.dns.serve([0])
+            member = cluster.members[0]
+            for folder in (cluster.folder, *cluster.folder.parents):
+                if "whitewater-integration" in str(folder):
+                    os.chmod(folder, 0o755)  # made for root alone
+            member.data_dir.mkdir()
+            os.chown(member.data_dir, 10001, 10001)
+            member.before_exec = [lambda kib=kib: resource.setrlimit(resource.RLIMIT_MEMLOCK, (kib * 1024, kib * 1024))]
+            member.process = Process([*user, str(cluster.binary), "serve"], member.log, member.full_environment(), member.before_exec)
+            cluster.wait_ready()
+            row = member.table()[0]
+            first = next(line for line in member.process.lines() if '"I am' in line)
+            check(row["reactor"] == "epoll" and ("locked memory" in first or "RLIMIT_MEMLOCK" in first), f"{kib} KiB: {row} {first}")
