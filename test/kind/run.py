@@ -31,7 +31,7 @@ RESULTS = images.ROOT / "docs/kubernetes-results.md"
 RUN_FOLDER = images.ROOT / ".run/kind"
 # In this order; what a step needs to have run before it is in NEEDS.
 STEPS = {"form": (steps.form, 300), "guide": (guide_steps.guide, 120), "load": (steps.start_load, 60), "scale": (steps.scale, 600),
-         "pod": (steps.pod, 400), "leader": (steps.leader, 400), "node": (steps.node, 400), "apiserver": (steps.apiserver, 600),
+         "pod": (steps.pod, 400), "leader": (steps.leader, 400), "node": (steps.node, 400), "apiserver": (steps.apiserver, 800),
          "verify": (steps.verify, 240), "all": (steps.everyone, 480)}
 NEEDS_LOAD = ("scale", "pod", "leader", "node", "apiserver")
 SHORT = ("form", "load", "pod", "verify", "all")  # of the option with volumes, which differs in nothing else

@@ -117,6 +117,7 @@ def apiserver(trial):
         with docker_nodes.without_apiserver(trial.kube):
             trial.progress("the API server is away", API_AWAY_SECONDS)
         trial.wait_members("all as before", pods=len(trial.kube.pods()), voters=voters, seconds=SETTLE_LIMIT_SECONDS)
+    docker_nodes.wait_for_controllers(trial.kube)
     figures = trial.disturbances[-1]
     check(figures["failed"] + figures["unknown"] == 0, f"operations failed while the API server was away: {figures}")
 
