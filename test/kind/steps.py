@@ -17,6 +17,7 @@ def form(trial):
     """The manifest as it is: one cluster of five, all voters, and a first write."""
     text, change = trial.option.manifest()
     say(f"applying the guide's manifest{' UNMODIFIED' if not change else ', with one change: ' + change}")
+    trial.figure("manifest", change or "as in the guide, unmodified")
     trial.clear()
     trial.watch()
     trial.mark_ours()
