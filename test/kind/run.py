@@ -139,6 +139,8 @@ def discovery(arguments):
     try:
         for option, names in plans:
             results.append(run_option(kube, option, names, seed))
+            if arguments.record:  # after each, so that a run that is ended early leaves what it saw
+                RESULTS.write_text(report.as_markdown(kube, results))
     finally:
         if arguments.keep:
             say("the last option's objects are kept; ./dev kind down removes them")
@@ -148,7 +150,6 @@ def discovery(arguments):
     text = report.as_markdown(kube, results)
     print("\n" + text[text.index("## Machine"):])
     if arguments.record:
-        RESULTS.write_text(text)
         say(f"written to {RESULTS.relative_to(images.ROOT)}")
     failed = [f"{result['trial'].option.name}/{name}" for result in results for name in result["failed"]]
     say(f"discovery: {len(results)} options, {'failed: ' + ', '.join(failed) if failed else 'all steps passed'}")
