@@ -63,7 +63,7 @@ $image_usage" ;;
     cp -r dev tools docker "$context"
     docker_build_shown "$log_dir/image.log" --build-arg PREBUILT=yes --file docker/Dockerfile "${arguments[@]}" "$context"
   else
-    step "Image $tag, compiled inside (some ten minutes the first time; ./dev image --from-build build/release takes seconds)"
+    step "Image $tag, compiled inside (ten to fifteen minutes on two cores; ./dev image --from-build build/release takes seconds)"
     docker_build_shown "$log_dir/image.log" --file docker/Dockerfile "${arguments[@]}" .
   fi
   say "$tag: $(image_megabytes "$tag") MB, built in $(seconds_since "$started") s"
