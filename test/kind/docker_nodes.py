@@ -1,5 +1,6 @@
 """Faults of nodes that are containers of this machine's Docker, as kind's are. What was done is undone, whatever happens."""
 import contextlib
+import datetime
 
 from kube import Skip, run, say, wait_for
 
@@ -33,3 +34,16 @@ def without_apiserver(kube):
         run(["docker", "exec", node, "sh", "-c", f"[ ! -f {ASIDE} ] || mv {ASIDE} {MANIFEST}"], 30)
         say("the API server may come back")
         wait_for("the API server is back", kube.is_answering, 180, 1)
+
+
+def wait_for_controllers(kube):
+    """The scheduler and the controllers end when the API server is away for long, and come back some time after it."""
+    def lead():
+        now = datetime.datetime.now(datetime.timezone.utc)
+        for name in ("kube-scheduler", "kube-controller-manager"):
+            renewed = kube.json("-n", "kube-system", "get", "lease", name)["spec"]["renewTime"]
+            if (now - datetime.datetime.fromisoformat(renewed.replace("Z", "+00:00"))).total_seconds() > 8:
+                return False
+        return True
+    say("waiting for the scheduler and the controllers, which follow the API server")
+    wait_for("the scheduler and the controllers are back", lead, 300, 2)

@@ -37,7 +37,7 @@ def require_product():
 
 def ensure_busybox():
     """The real one, else one of the product's own busybox, which is Debian's."""
-    if has(BUSYBOX) or pulled(BUSYBOX):
+    if is_there(BUSYBOX):
         return
     say(f"{BUSYBOX} cannot be pulled: a stand-in of that name is made from Debian's busybox in {PRODUCT}")
     with tempfile.TemporaryDirectory() as folder:
@@ -48,7 +48,7 @@ def ensure_busybox():
 
 def ensure_kubectl(node):
     """The real one, else the kubectl of the node or of this machine beside a busybox; as bitnami's, it runs as user 1001."""
-    if has(KUBECTL) or pulled(KUBECTL):
+    if is_there(KUBECTL):
         return
     say(f"{KUBECTL} cannot be pulled: a stand-in of that name is made from {'the kubectl of ' + node if node else 'the kubectl of this machine'}"
         f" and the busybox in {PRODUCT}")
@@ -71,6 +71,13 @@ def ensure_load():
             if path.suffix == ".py" or path.name == "Dockerfile":
                 shutil.copy(path, folder)
         build(LOAD, folder)
+
+
+def is_there(image):
+    """Held by Docker, or pulled now. Says so where what is held is a stand-in."""
+    if is_stand_in(image):
+        say(f"{image} is a stand-in that an earlier run made, since it could not be pulled; `docker rmi {image}` forgets it")
+    return has(image) or pulled(image)
 
 
 def pulled(image):

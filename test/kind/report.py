@@ -1,8 +1,6 @@
 """Figures of a run as Markdown: the table of docs/kubernetes-results.md."""
 import os
-import pathlib
 import platform
-import subprocess
 import time
 
 METHOD = """\
@@ -34,13 +32,8 @@ def machine(kube):
             f"{version['containerRuntimeVersion'].replace('://', ' ')}; load average {os.getloadavg()[0]:.1f} at the end of the run")
 
 
-def revision():
-    done = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], capture_output=True, text=True, cwd=pathlib.Path(__file__).parent)
-    return done.stdout.strip() or "unknown"
-
-
 def as_markdown(kube, results):
-    lines = [METHOD, "## Machine", "", f"{machine(kube)}; {time.strftime('%Y-%m-%d', time.gmtime())}, commit {revision()}.", ""]
+    lines = [METHOD, "## Machine", "", f"{machine(kube)}; {time.strftime('%Y-%m-%d', time.gmtime())}.", ""]
     for result in results:
         trial = result["trial"]
         lines += [f"## {trial.option.title[0].upper()}{trial.option.title[1:]}", ""]

@@ -31,7 +31,7 @@ RESULTS = images.ROOT / "docs/kubernetes-results.md"
 RUN_FOLDER = images.ROOT / ".run/kind"
 # In this order; what a step needs to have run before it is in NEEDS.
 STEPS = {"form": (steps.form, 300), "guide": (guide_steps.guide, 120), "load": (steps.start_load, 60), "scale": (steps.scale, 600),
-         "pod": (steps.pod, 400), "leader": (steps.leader, 400), "node": (steps.node, 400), "apiserver": (steps.apiserver, 600),
+         "pod": (steps.pod, 400), "leader": (steps.leader, 400), "node": (steps.node, 400), "apiserver": (steps.apiserver, 800),
          "verify": (steps.verify, 240), "all": (steps.everyone, 480)}
 NEEDS_LOAD = ("scale", "pod", "leader", "node", "apiserver")
 SHORT = ("form", "load", "pod", "verify", "all")  # of the option with volumes, which differs in nothing else
@@ -139,6 +139,8 @@ def discovery(arguments):
     try:
         for option, names in plans:
             results.append(run_option(kube, option, names, seed))
+            if arguments.record:  # after each, so that a run that is ended early leaves what it saw
+                RESULTS.write_text(report.as_markdown(kube, results))
     finally:
         if arguments.keep:
             say("the last option's objects are kept; ./dev kind down removes them")
@@ -148,7 +150,6 @@ def discovery(arguments):
     text = report.as_markdown(kube, results)
     print("\n" + text[text.index("## Machine"):])
     if arguments.record:
-        RESULTS.write_text(text)
         say(f"written to {RESULTS.relative_to(images.ROOT)}")
     failed = [f"{result['trial'].option.name}/{name}" for result in results for name in result["failed"]]
     say(f"discovery: {len(results)} options, {'failed: ' + ', '.join(failed) if failed else 'all steps passed'}")

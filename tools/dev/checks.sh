@@ -72,13 +72,14 @@ run_tests() {
     "" | unit | integration) build_targets release ;;
     headers | tidy) configure_preset release ;;
     fuzz) ;;
-    shellcheck | layers | format) ;;
+    shellcheck | layers | format | kind) ;;
     *) die "test: no step \"$only_step\"; ./dev help lists them" ;;
   esac
   run_step shellcheck check_scripts
   run_step layers check_layering
   run_step headers python3 tools/check_headers --build-dir build/release
   run_step format check_formatting
+  run_step kind python3 test/kind/test_kind.py
   [ "$quick" = 1 ] || run_step tidy python3 tools/check_tidy --build-dir build/release
   run_step unit unit_tests
   [ "$quick" = 1 ] || run_step fuzz run_fuzz

@@ -24,7 +24,7 @@ docker_build_shown() {
   shift
   mkdir -p "$log_dir"
   docker_build "$@" 2>&1 | tee "$log" | every_tenth_step |
-    { grep --line-buffered -E '^(Step |#[0-9]+ \[|==>|\[[0-9]+/)' || true; } || {
+    { grep --line-buffered -E '^(Step |#[0-9]+ \[|==>|  \[[0-9]+/|\[[0-9]+/)' || true; } || {
     tail -n 25 "$log" >&2
     die "docker build failed; all of its output is in $log"
   }
@@ -53,17 +53,17 @@ $image_usage" ;;
   started=$(now_ms)
   arguments=(--tag "$tag" --build-arg "VERSION=$(sed -n 's/^project(whitewater VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)"
     --build-arg "REVISION=$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)")
+  [ -z "$base" ] || arguments+=(--build-arg "BASE_IMAGE=$base")
   if [ -n "$build" ]; then
-    [ -z "$base" ] || die "image: --base is for an image that compiles; with --from-build nothing of it would be used"
     step "Image $tag from the executables of $build"
     context=$(mktemp -d)
     # shellcheck disable=SC2064 # the folder of now
     trap "rm -rf '$context'" EXIT
-    docker/collect_root "$build/bin" "$context/image"
-    docker_build_shown "$log_dir/image.log" --target prebuilt --file docker/Dockerfile "${arguments[@]}" "$context/image"
+    docker/collect_root "$build/bin" "$context/collected"
+    cp -r dev tools docker "$context"
+    docker_build_shown "$log_dir/image.log" --build-arg PREBUILT=yes --file docker/Dockerfile "${arguments[@]}" "$context"
   else
-    step "Image $tag, compiled inside (some ten minutes the first time; ./dev image --from-build build/release takes seconds)"
-    [ -z "$base" ] || arguments+=(--build-arg "BASE_IMAGE=$base")
+    step "Image $tag, compiled inside (ten to fifteen minutes on two cores; ./dev image --from-build build/release takes seconds)"
     docker_build_shown "$log_dir/image.log" --file docker/Dockerfile "${arguments[@]}" .
   fi
   say "$tag: $(image_megabytes "$tag") MB, built in $(seconds_since "$started") s"

@@ -29,7 +29,7 @@ kind_up() {
     require_docker
     require_tool kind "https://kind.sigs.k8s.io/docs/user/quick-start/#installation"
     kind get clusters 2>/dev/null | grep -qx "$kind_name" &&
-      die "there is a kind cluster \"$kind_name\" that ./dev did not make. Use it with KUBECONFIG, or: kind delete cluster --name $kind_name"
+      die "there is a kind cluster \"$kind_name\" that ./dev did not make; set KUBECONFIG to use it"
     mkdir -p "$run_dir/kind"
     printf 'kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: [{role: control-plane}, {role: worker}, {role: worker}, {role: worker}]\n' \
       >"$run_dir/kind/cluster.yaml"
@@ -63,7 +63,7 @@ kind_down() {
     python3 test/kind/run.py clean
   elif [ -f "$kind_config" ]; then
     kind delete cluster --name "$kind_name" --kubeconfig "$kind_config"
-    rm -rf "$run_dir/kind"
+    rm -f "$kind_config" "$run_dir/kind/cluster.yaml" # what failed steps left stays
   else
     say "there is no cluster of ./dev"
   fi
