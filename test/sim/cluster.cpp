@@ -13,7 +13,12 @@ SimCluster::SimCluster(const SimOptions& options, Trace trace)
       rng_(options.seed),
       checker_(member_count(options), hash_),
       network_(options_, scheduler_, base::Rng(rng_.next()),
-               [this](std::size_t to, core::Message message) { members_[to]->receive(std::move(message)); }),
+               [this](std::size_t to, core::Message message) {
+                 if (bootstrap_ && members_[to]->incarnation() == 0) {
+                   return bootstrap_->on_refused(to, message.from.value - 1);
+                 }
+                 members_[to]->receive(std::move(message));
+               }),
       world_{options_,
              scheduler_,
              network_,
@@ -35,6 +40,13 @@ SimCluster::SimCluster(const SimOptions& options, Trace trace)
 }
 
 void SimCluster::found() {
+  if (options_.bootstrap != 0) {
+    bootstrap_ = std::make_unique<BootstrapPhase>(world_, members_, base::Rng(rng_.next()),
+                                                  [this](std::size_t member) { nemesis_.connect(member); });
+    bootstrap_->start();
+    for (std::size_t i = options_.members; i < members_.size(); ++i) members_[i]->start();
+    return;
+  }
   core::Configuration configuration;
   for (std::size_t i = 0; i < options_.members; ++i) {
     configuration.voters.push_back({SimMember::id_of(i), "member-" + std::to_string(i + 1)});
@@ -61,9 +73,10 @@ base::Duration SimCluster::liveness_limit() const {
   // Some elections may fail by split votes, a client may wait for its time-out before it asks again, and a long log
   // goes entry by entry through the smallest window.
   constexpr std::uint64_t elections_max = 30;
+  constexpr base::Duration bootstrap_limit = base::seconds(30);
   return base::milliseconds(elections_max * options_.election_timeout_ms +
                             4 * (options_.client_timeout_ms + options_.request_timeout_ms)) +
-         base::seconds(20);
+         base::seconds(20) + (options_.bootstrap != 0 ? bootstrap_limit : base::Duration(0));
 }
 
 void SimCluster::run_until(base::Duration limit, const std::function<bool()>& done, std::string_view awaited) {
@@ -77,6 +90,7 @@ void SimCluster::run_until(base::Duration limit, const std::function<bool()>& do
 
 void SimCluster::run_until_live() {
   nemesis_.heal();
+  if (bootstrap_) bootstrap_->heal();
   for (const auto& client : clients_) client->heal();
   run_until(
       liveness_limit(),

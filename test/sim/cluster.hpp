@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/bootstrap_phase.hpp"
 #include "sim/client.hpp"
 #include "sim/cluster_checker.hpp"
 #include "sim/failure.hpp"
@@ -70,6 +71,7 @@ class SimCluster {
   std::vector<std::unique_ptr<SimMember>> members_;
   Nemesis nemesis_;
   SnapshotTransfers transfers_;
+  std::unique_ptr<BootstrapPhase> bootstrap_;  // in a run that begins without a cluster
   Value next_value_ = 1;
   History history_;
   std::vector<std::unique_ptr<SimClient>> clients_;

@@ -178,7 +178,8 @@ void Nemesis::heal() {
   world_.network.heal();
   for (std::size_t i = 0; i < members_.size(); ++i) {
     members_[i]->heal();
-    if (members_[i]->is_up() || members_[i]->is_lost()) continue;
+    const bool is_bootstrapping = members_[i]->incarnation() == 0;
+    if (members_[i]->is_up() || members_[i]->is_lost() || is_bootstrapping) continue;
     members_[i]->start();
     connect(i);
   }

@@ -18,6 +18,8 @@ class Nemesis {
   void heal();
   // It starts again on its own time.
   void crash(std::size_t member);
+  // Tells both ends of every pair with `member` that a connection is there.
+  void connect(std::size_t member);
   // All members at once, as a power cut does; each comes back on its own time.
   void crash_all();
   [[nodiscard]] std::uint64_t faults() const { return faults_; }
@@ -37,8 +39,6 @@ class Nemesis {
   void disconnect_two();
   void transfer();
   void change_members();
-  // Tells both ends of every pair with `member` that a connection is there.
-  void connect(std::size_t member);
   [[nodiscard]] std::size_t draw_member() { return rng_.in_range(0, members_.size() - 1); }
   [[nodiscard]] std::optional<std::size_t> leader() const;
 

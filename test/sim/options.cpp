@@ -18,6 +18,8 @@ void for_each_option(Options& o, Visit&& visit) {
   WW_OPTION(members);
   WW_OPTION(spares);
   WW_OPTION(duration_ms);
+  WW_OPTION(bootstrap);
+  WW_OPTION(bootstrap_settle_ms);
   WW_OPTION(election_timeout_ms);
   WW_OPTION(heartbeat_ms);
   WW_OPTION(tick_us);

@@ -17,6 +17,9 @@ struct SimOptions {
   std::uint64_t members = 3;         // that found the cluster
   std::uint64_t spares = 0;          // more, with an empty disk, for changes of the members
   std::uint64_t duration_ms = 4000;  // of phase 1
+  // How the cluster comes to be: 0: it is there, 1: empty members that are told their number found it, 2: that are not.
+  std::uint64_t bootstrap = 0;
+  std::uint64_t bootstrap_settle_ms = 500;
 
   // Raft
   std::uint64_t election_timeout_ms = 300;
