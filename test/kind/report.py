@@ -19,7 +19,7 @@ of magnitude; they are not a benchmark of speed.
 - *Failed*: refused or without an answer. Both figures cover the time from the disturbance until the membership is whole again, and 5 s more.
 - In the end every acknowledged write must be there on every pod and the history of all clients must be linearizable.
 - Membership is what the pods answer to `/v3/cluster/member/list` and `/v3/maintenance/status`, asked four times a second; a line for each change. Pods are named by their ordinals.
-- The manifests mount no volumes: a pod that was deleted comes back with an empty disk, as a new member, which first catches up as a learner for 10 s.
+- The manifests mount no volumes: a pod that was deleted comes back with an empty disk, as a new member, which takes the place of the old one after it caught up as a learner.
 """
 
 
