@@ -164,7 +164,9 @@ void Server::make_discovery() {
   advertise_ = advertised_address(options_);
   log_search(options_, sink_);
   adopt_peers_file(options_, sink_);
-  source_ = make_source(executor_, options_, base::Rng(rng_.next()), sink_).source;
+  MadeSource made = make_source(executor_, options_, base::Rng(rng_.next()), sink_);
+  source_ = std::move(made.source);
+  kubernetes_ = made.kubernetes;
   refresher_ = std::make_unique<discovery::PeerRefresher>(executor_, *source_, discovery::RefreshOptions{},
                                                           base::Rng(rng_.next()), sink_);
   const discovery::BootstrapOptions bootstrap = bootstrap_options();
