@@ -199,7 +199,7 @@ void Server::make_network() {
   metrics_ = std::make_unique<api::ServerMetrics>(
       registry_,
       api::ServerFacts{base::to_hex(identity_->node()), version_, std::string(net::reactor_name()),
-                       std::string(log::describe(log_->stats().strategy))},
+                       std::string(log::describe(log_->stats().strategy)), reactor_reason_},
       [this] { return snapshot(); });
   log_->on_write_latency([this](base::Duration latency) { metrics_->log_sync.record_ns(latency.count()); });
   client_api_ = std::make_unique<ClientApi>(

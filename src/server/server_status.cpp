@@ -226,6 +226,9 @@ api::ServerSnapshot Server::snapshot() {
   snapshot.snapshot_received_bytes = snapshot_counters_.received_bytes;
   const base::Duration age = net::now() - started_;
   snapshot.start_time_seconds = static_cast<double>(std::time(nullptr)) - static_cast<double>(age.count()) * 1e-9;
+  snapshot.discovery_stale_seconds = static_cast<double>(discovery_age().count()) * 1e-9;
+  snapshot.is_expect_inferred = bootstrap_->status().is_inferred;
+  snapshot.is_data_volatile = identity_->directory().filesystem().is_volatile;
   fill_process(snapshot);
   if (!member_) return snapshot;
   const core::Node& node = member_->node();
