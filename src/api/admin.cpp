@@ -104,6 +104,7 @@ std::string encode_member_table(std::span<const MemberRow> rows) {
     json.key("leader").string(row.leader == 0 ? std::string() : base::to_hex(row.leader));
     json.key("healthy").boolean(row.healthy);
     json.key("reason").string(row.reason);
+    json.key("unix_ms").number(static_cast<std::uint64_t>(row.unix_ms));
     json.end_object();
   }
   json.end_array();

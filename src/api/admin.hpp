@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -79,10 +80,13 @@ struct MemberRow {
   std::string reactor;       // io_uring, epoll
   std::uint64_t leader = 0;  // the leader as this member sees it; 0 prints as ""
   bool healthy = false;
-  std::string reason;  // why not, in words; empty when healthy
+  std::string reason;        // why not, in words; empty when healthy
+  std::int64_t unix_ms = 0;  // its clock when it made the row; 0: it was not reached
+  // Its clock minus the asking member's; not part of the table.
+  std::optional<std::int64_t> clock_offset_ms;
 };
 // [{"name":…,"id":…,"role":…,"term":…,"commit_index":…,"applied_index":…,"address":…,"log_strategy":…,"reactor":…,
-//   "leader":…,"healthy":…,"reason":…},…] followed by a newline. Every key is always there.
+//   "leader":…,"healthy":…,"reason":…,"unix_ms":…},…] followed by a newline. Every key is always there.
 [[nodiscard]] std::string encode_member_table(std::span<const MemberRow> rows);
 
 }  // namespace whitewater::api

@@ -43,6 +43,10 @@ Route route(std::string_view method, std::string_view target, std::string_view b
         if (method != "GET") return method_not_allowed();
         return MemberTablePage{};
       }
+      if (parsed->path == "/whitewater/doctor") {
+        if (method != "GET") return method_not_allowed();
+        return DoctorPage{};
+      }
       if (parsed->path == "/whitewater/membership") {
         if (method != "GET") return method_not_allowed();
         return MembershipPage{};

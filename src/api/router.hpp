@@ -14,12 +14,14 @@ namespace whitewater::api {
 
 struct MetricsPage {};      // answer with answer_metrics(registry.expose())
 struct MemberTablePage {};  // answer with answer_json(encode_member_table(rows))
+struct DoctorPage {};       // answer with answer_json(encode_doctor(input, diagnose(input)))
 struct MembershipPage {};   // answer with answer_json of what changed in the membership
 // POST: not ready any more, and leadership handed over, within the time-out of the query ("timeout_ms=5000").
 struct DrainRequest {
   std::uint64_t timeout_ms = 10'000;
 };
-using Route = std::variant<Call, Probe, MetricsPage, MemberTablePage, MembershipPage, DrainRequest, HttpAnswer>;
+using Route =
+    std::variant<Call, Probe, MetricsPage, MemberTablePage, DoctorPage, MembershipPage, DrainRequest, HttpAnswer>;
 
 [[nodiscard]] Route route(std::string_view method, std::string_view target, std::string_view body,
                           std::string_view whitewater_version);

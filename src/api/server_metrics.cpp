@@ -100,6 +100,12 @@ constexpr SnapshotRow snapshot_rows[] = {
      read_member<&ServerSnapshot::snapshot_sent_bytes>},
     {"whitewater_snapshot_received_bytes_total", "Bytes of snapshots received.", true,
      read_member<&ServerSnapshot::snapshot_received_bytes>},
+    {"whitewater_discovery_stale_seconds", "Time since discovery had its last good answer.", false,
+     read_member<&ServerSnapshot::discovery_stale_seconds>},
+    {"whitewater_bootstrap_expect_inferred", "1 if the number of founders was not stated where one was needed.", false,
+     read_member<&ServerSnapshot::is_expect_inferred>},
+    {"whitewater_data_volatile", "1 if the data directory is gone with the container: there is no volume.", false,
+     read_member<&ServerSnapshot::is_data_volatile>},
 };
 
 constexpr std::string_view started_help = "Total number of RPCs started on the server.";
@@ -197,6 +203,10 @@ ServerMetrics::ServerMetrics(Registry& registry, const ServerFacts& facts, std::
   registry
       .gauge("whitewater_build_info", "Constant 1; what runs here is in the labels.",
              {{"version", facts.whitewater_version}, {"reactor", facts.reactor}, {"log_strategy", facts.log_strategy}})
+      .set(1);
+  registry
+      .gauge("whitewater_io_backend", "Constant 1; what the event loop runs on, and why.",
+             {{"backend", facts.reactor}, {"reason", facts.reactor_reason}})
       .set(1);
   // Shared with the callbacks, which the registry may run after this object is gone.
   auto snapshot = std::make_shared<ServerSnapshot>();

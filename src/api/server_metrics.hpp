@@ -71,6 +71,9 @@ struct ServerSnapshot {
   std::uint64_t snapshots_installed = 0;
   std::uint64_t snapshot_sent_bytes = 0;
   std::uint64_t snapshot_received_bytes = 0;
+  double discovery_stale_seconds = 0;  // since the last good answer
+  bool is_expect_inferred = false;
+  bool is_data_volatile = false;
   double cpu_seconds = 0;
   std::uint64_t resident_bytes = 0;
   std::uint64_t virtual_bytes = 0;
@@ -85,6 +88,7 @@ struct ServerFacts {
   std::string whitewater_version;
   std::string reactor;
   std::string log_strategy;
+  std::string reactor_reason;  // why this one
 };
 
 class ServerMetrics {

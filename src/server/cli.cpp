@@ -11,6 +11,7 @@
 
 #include "server/cli_arguments.hpp"
 #include "server/cli_call.hpp"
+#include "server/cli_doctor.hpp"
 #include "server/cli_http.hpp"
 #include "server/cli_membership.hpp"
 #include "server/cli_print.hpp"
@@ -122,6 +123,7 @@ int run_command(const CliCommand& command) {
   if (!value) return complain(CliExit::usage, "standard input cannot be read, or holds more than 16MiB");
   const auto deadline = CliClock::now() + command.timeout;
   if (command.verb == CliVerb::status) return run_status(command, deadline);
+  if (command.verb == CliVerb::doctor) return run_doctor_command(command);
   if (is_membership_verb(command.verb)) return run_membership_command(command);
 
   const CallOutcome outcome = call_endpoints(command, make_request(command, *value), deadline);

@@ -1,6 +1,6 @@
-// The client commands of the `whitewater` executable: put, get, del, members, status, config, version and --help.
-// main() calls run_client_command first and starts a member only when it answers nullopt. Runs on the calling thread
-// with blocking sockets; starts no reactor, so that it works where io_uring is refused.
+// The client commands of the `whitewater` executable: put, get, del, members, status, doctor, config, version and
+// --help. main() calls run_client_command first and starts a member only when it answers nullopt. Runs on the calling
+// thread with blocking sockets; starts no reactor, so that it works where io_uring is refused.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,7 @@ namespace whitewater::server {
 // Exit codes of the client commands, part of the command line's contract (docs/cli.md).
 enum class CliExit : int {
   ok = 0,
-  not_found = 1,        // get or del of a key that does not exist
+  not_found = 1,        // get or del of a key that does not exist; doctor: there is a problem
   usage = 2,            // bad flags or arguments; nothing was sent
   unreachable = 3,      // no endpoint could be connected to, or a read found none that answers
   refused = 4,          // the server answered with an error; nothing was changed

@@ -43,6 +43,7 @@ struct Verbs {
   CLI::App* scale;
   CLI::App* drain;
   CLI::App* status;
+  CLI::App* doctor;
   CLI::App* version;
 };
 
@@ -130,6 +131,10 @@ Verbs add_verbs(CLI::App& app, RawLine& raw) {
   verbs.status = verb("status", "Asks every endpoint for its own state.",
                       "Examples:\n  whitewater status --endpoints 10.0.0.1:8090,10.0.0.2:8090\n"
                       "Exit code 3: an endpoint did not answer.");
+  verbs.doctor = verb("doctor", "Explains why a member is not ready, and what would hurt later: cause and next step.",
+                      "Examples:\n  whitewater doctor\n  kubectl exec whitewater-2 -- whitewater doctor\n"
+                      "Exit code 1: there is a problem. 3: an endpoint did not answer; what can be said without it "
+                      "is printed.");
   verbs.version = verb("version", "Prints the version of this executable.", "");
   return verbs;
 }
@@ -140,10 +145,11 @@ CliVerb verb_of(const Verbs& verbs, const CLI::App& chosen) {
     return verbs.member->got_subcommand(verbs.member_remove) ? CliVerb::member_remove : CliVerb::member_promote;
   }
   const std::pair<const CLI::App*, CliVerb> table[] = {
-      {verbs.put, CliVerb::put},     {verbs.get, CliVerb::get},
-      {verbs.del, CliVerb::del},     {verbs.members, CliVerb::members},
-      {verbs.scale, CliVerb::scale}, {verbs.membership, CliVerb::membership_history},
-      {verbs.drain, CliVerb::drain}, {verbs.status, CliVerb::status}};
+      {verbs.put, CliVerb::put},      {verbs.get, CliVerb::get},
+      {verbs.del, CliVerb::del},      {verbs.members, CliVerb::members},
+      {verbs.scale, CliVerb::scale},  {verbs.membership, CliVerb::membership_history},
+      {verbs.drain, CliVerb::drain},  {verbs.status, CliVerb::status},
+      {verbs.doctor, CliVerb::doctor}};
   for (const auto& [app, verb] : table) {
     if (app == &chosen) return verb;
   }
@@ -230,9 +236,9 @@ std::optional<std::string> read_key(const RawLine& raw, CliCommand& command) {
 
 // The word that was meant as a command, when CLI11 could make nothing of the line.
 std::optional<std::string> unknown_command(const std::vector<std::string>& arguments) {
-  static const std::vector<std::string> commands{"serve",  "put",        "get",    "del",   "members",
-                                                 "member", "membership", "scale",  "drain", "status",
-                                                 "config", "discover",   "version"};
+  static const std::vector<std::string> commands{"serve",  "put",        "get",    "del",    "members",
+                                                 "member", "membership", "scale",  "drain",  "status",
+                                                 "config", "discover",   "doctor", "version"};
   const auto word = std::find_if(arguments.begin(), arguments.end(), [](const auto& a) { return !a.starts_with('-'); });
   if (word == arguments.end() || std::find(commands.begin(), commands.end(), *word) != commands.end())
     return std::nullopt;
@@ -292,6 +298,7 @@ Cluster
   scale --to N        take the members with ordinals from N on out, before their pods are removed
   drain               prepare a member for its stop: not ready any more, leadership handed over
   status              each endpoint's own state
+  doctor              why a member is not ready, and the next step; exit code 1: there is a problem
 
 Member
   serve               run a member (whitewater serve --help lists its options)

@@ -25,6 +25,7 @@ enum class CliVerb : std::uint8_t {
   scale,
   drain,
   status,
+  doctor,
   version,
 };
 enum class CliOutput : std::uint8_t { simple, table, json };

@@ -141,6 +141,8 @@ CliRequest make_request(const CliCommand& command, std::string_view value) {
       return {"/v3/cluster/member/promote", member_id_body(command), true};
     case CliVerb::membership_history:
       return {"/whitewater/membership", "", false};
+    case CliVerb::doctor:
+      return {"/whitewater/doctor", "", false};
     case CliVerb::drain:
       return {"/whitewater/drain?timeout_ms=" + std::to_string(command.timeout.count()), "{}", true};
     case CliVerb::version:

@@ -8,6 +8,7 @@
 
 #include <vector>
 
+#include "api/doctor.hpp"
 #include "api/router.hpp"
 #include "api/server_metrics.hpp"
 #include "net/http_server.hpp"
@@ -28,6 +29,8 @@ class ServerView {
   [[nodiscard]] virtual api::MemberRow own_row() = 0;
   // All members' rows, each asked from the member itself.
   virtual net::Awaitable<std::vector<api::MemberRow>> all_rows() = 0;
+  // What there is to know about this member's condition; asks the other members.
+  virtual net::Awaitable<api::DoctorInput> doctor() = 0;
   // What changed in the membership, as JSON.
   [[nodiscard]] virtual std::string membership_history() = 0;
   // Asks the process at this address to join, and waits until it is in the configuration: its node id.

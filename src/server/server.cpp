@@ -164,7 +164,9 @@ void Server::make_discovery() {
   advertise_ = advertised_address(options_);
   log_search(options_, sink_);
   adopt_peers_file(options_, sink_);
-  source_ = make_source(executor_, options_, base::Rng(rng_.next()), sink_).source;
+  MadeSource made = make_source(executor_, options_, base::Rng(rng_.next()), sink_);
+  source_ = std::move(made.source);
+  kubernetes_ = made.kubernetes;
   refresher_ = std::make_unique<discovery::PeerRefresher>(executor_, *source_, discovery::RefreshOptions{},
                                                           base::Rng(rng_.next()), sink_);
   const discovery::BootstrapOptions bootstrap = bootstrap_options();
@@ -197,7 +199,7 @@ void Server::make_network() {
   metrics_ = std::make_unique<api::ServerMetrics>(
       registry_,
       api::ServerFacts{base::to_hex(identity_->node()), version_, std::string(net::reactor_name()),
-                       std::string(log::describe(log_->stats().strategy))},
+                       std::string(log::describe(log_->stats().strategy)), reactor_reason_},
       [this] { return snapshot(); });
   log_->on_write_latency([this](base::Duration latency) { metrics_->log_sync.record_ns(latency.count()); });
   client_api_ = std::make_unique<ClientApi>(

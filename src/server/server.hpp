@@ -10,6 +10,7 @@
 #include "api/server_metrics.hpp"
 #include "base/log_line.hpp"
 #include "discovery/bootstrap_loop.hpp"
+#include "discovery/kubernetes_source.hpp"
 #include "discovery/peer_refresher.hpp"
 #include "net/http_client.hpp"
 #include "net/http_server.hpp"
@@ -52,6 +53,7 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   base::NodeId node() const override { return identity_->node(); }
   api::MemberRow own_row() override;
   net::Awaitable<std::vector<api::MemberRow>> all_rows() override;
+  net::Awaitable<api::DoctorInput> doctor() override;
   std::string membership_history() override;
   net::Awaitable<base::Result<base::NodeId>> invite(std::string address) override;
   net::Awaitable<bool> drain(base::Duration limit) override;
@@ -65,6 +67,9 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   void log_own_role(const core::Configuration& configuration);
   [[nodiscard]] replica::ReplicaOptions replica_options() const;
   [[nodiscard]] api::ServerSnapshot snapshot();
+  [[nodiscard]] base::Duration discovery_age() const;
+  [[nodiscard]] api::DoctorInput::Discovery discovery_facts() const;
+  [[nodiscard]] api::DoctorInput::Disk disk_facts() const;
   net::Awaitable<void> serve_member();
   net::Awaitable<void> write_founding_entry(core::Entry entry);
   [[nodiscard]] bool is_log_behind_snapshot() const;
@@ -101,6 +106,7 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   std::string advertise_;
 
   std::unique_ptr<discovery::PeerSource> source_;
+  discovery::KubernetesSource* kubernetes_ = nullptr;  // inside source_, where that is the method
   std::unique_ptr<discovery::PeerRefresher> refresher_;
   std::unique_ptr<discovery::BootstrapLoop> bootstrap_;
   std::unique_ptr<Peers> peers_;

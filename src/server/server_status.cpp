@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
+#include <chrono>
 #include <ctime>
 #include <fstream>
 
@@ -15,6 +16,11 @@ namespace {
 constexpr base::Duration row_timeout = base::milliseconds(500);
 
 std::int64_t milliseconds_of(base::Duration duration) { return duration / base::milliseconds(1); }
+
+std::int64_t unix_ms_now() {
+  using std::chrono::system_clock;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(system_clock::now().time_since_epoch()).count();
+}
 
 std::uint64_t count_open_fds() {
   DIR* directory = ::opendir("/proc/self/fd");
@@ -77,6 +83,7 @@ bool parse_row(const std::string& body, api::MemberRow& row) {
   const auto* healthy = object.if_contains("healthy");
   row.healthy = healthy != nullptr && healthy->is_bool() && healthy->get_bool();
   row.reason = text_of(object, "reason");
+  row.unix_ms = static_cast<std::int64_t>(number_of(object, "unix_ms"));
   return true;
 }
 
@@ -124,6 +131,7 @@ api::MemberRow Server::own_row() {
   row.log_strategy = log::describe(log_->stats().strategy);
   row.reactor = net::reactor_name();
   row.role = "joining";
+  row.unix_ms = unix_ms_now();
   if (member_) {
     const core::Node& node = member_->node();
     const bool is_learner = node.configuration().is_learner(node.id());
@@ -192,11 +200,15 @@ net::Awaitable<void> Server::ask_row(core::Member member, api::MemberRow* row) {
   net::HttpCall question;
   question.method = "GET";
   question.target = "/whitewater/members?self=1";
+  const std::int64_t asked_ms = unix_ms_now();
   const auto reply = co_await client.call(std::move(question));
   if (!reply) {
     row->reason = "does not answer: " + reply.error().message();
   } else if (reply->status != 200 || !parse_row(reply->body, *row)) {
     row->reason = "another process answers at its address";
+  } else if (row->unix_ms != 0) {
+    // It looked at its clock about halfway.
+    row->clock_offset_ms = row->unix_ms - (asked_ms + (unix_ms_now() - asked_ms) / 2);
   }
 }
 
@@ -214,6 +226,9 @@ api::ServerSnapshot Server::snapshot() {
   snapshot.snapshot_received_bytes = snapshot_counters_.received_bytes;
   const base::Duration age = net::now() - started_;
   snapshot.start_time_seconds = static_cast<double>(std::time(nullptr)) - static_cast<double>(age.count()) * 1e-9;
+  snapshot.discovery_stale_seconds = static_cast<double>(discovery_age().count()) * 1e-9;
+  snapshot.is_expect_inferred = bootstrap_->status().is_inferred;
+  snapshot.is_data_volatile = identity_->directory().filesystem().is_volatile;
   fill_process(snapshot);
   if (!member_) return snapshot;
   const core::Node& node = member_->node();

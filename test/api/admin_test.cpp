@@ -60,16 +60,17 @@ TEST_CASE("the members' table has every key in every row") {
                                           .log_strategy = "uring",
                                           .reactor = "io_uring",
                                           .leader = 0xabc,
-                                          .healthy = true},
+                                          .healthy = true,
+                                          .unix_ms = 1700000000000},
                                          {.name = "whitewater-\"1\"", .role = "unreachable", .reason = "timed out"}};
   CHECK(
       api::encode_member_table(rows) ==
       R"([{"name":"whitewater-0","id":"0000000000000abc","role":"leader","term":2,"commit_index":10,"applied_index":9,)"
       R"("address":"127.8.90.1:8090","log_strategy":"uring","reactor":"io_uring","leader":"0000000000000abc",)"
-      R"("healthy":true,"reason":""},)"
+      R"("healthy":true,"reason":"","unix_ms":1700000000000},)"
       R"({"name":"whitewater-\"1\"","id":"0000000000000000","role":"unreachable","term":0,"commit_index":0,)"
       R"("applied_index":0,"address":"","log_strategy":"","reactor":"","leader":"","healthy":false,)"
-      R"("reason":"timed out"}])"
+      R"("reason":"timed out","unix_ms":0}])"
       "\n");
   CHECK(api::encode_member_table({}) == "[]\n");
 }

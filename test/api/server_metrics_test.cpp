@@ -20,7 +20,8 @@ struct Fixture {
                              {.member_id_hex = "00000000000000ab",
                               .whitewater_version = "0.1.0",
                               .reactor = "io_uring",
-                              .log_strategy = "uring"},
+                              .log_strategy = "uring",
+                              .reactor_reason = "the probe said \"yes\""},
                              [this] { return snapshot; }};
 };
 
@@ -49,6 +50,7 @@ TEST_CASE("the member's exposition is valid, used and unused") {
         "grpc_code=\"Unavailable\"} 1\n", "etcd_network_peer_sent_bytes_total{To=\"ab\"} 10\n",
         "whitewater_request_stage_duration_seconds_count{stage=\"log_write\"} 1\n",
         "whitewater_build_info{version=\"0.1.0\",reactor=\"io_uring\",log_strategy=\"uring\"} 1\n",
+        "whitewater_io_backend{backend=\"io_uring\",reason=\"the probe said \\\"yes\\\"\"} 1\n",
         "etcd_server_version{server_version=\"3.6.14\"} 1\n", "etcd_cluster_version{cluster_version=\"3.6\"} 1\n",
         "etcd_server_id{server_id=\"00000000000000ab\"} 1\n"}) {
     INFO(line);
@@ -100,11 +102,16 @@ TEST_CASE("a scrape shows one snapshot of the server") {
   fixture.snapshot.proposals_committed = 12;
   fixture.snapshot.resident_bytes = 1 << 20;
   fixture.snapshot.cpu_seconds = 0.25;
+  fixture.snapshot.discovery_stale_seconds = 1.5;
+  fixture.snapshot.is_data_volatile = true;
   const std::string text = fixture.registry.expose();
   CHECK(text.find("\netcd_server_has_leader 1\n") != std::string::npos);
   CHECK(text.find("\netcd_server_proposals_committed_total 12\n") != std::string::npos);
   CHECK(text.find("\nprocess_resident_memory_bytes 1048576\n") != std::string::npos);
   CHECK(text.find("\nprocess_cpu_seconds_total 0.25\n") != std::string::npos);
+  CHECK(text.find("\nwhitewater_discovery_stale_seconds 1.5\n") != std::string::npos);
+  CHECK(text.find("\nwhitewater_data_volatile 1\n") != std::string::npos);
+  CHECK(text.find("\nwhitewater_bootstrap_expect_inferred 0\n") != std::string::npos);
 }
 
 TEST_CASE("histograms under etcd's names have etcd's buckets") {

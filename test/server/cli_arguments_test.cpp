@@ -44,6 +44,8 @@ TEST_CASE("each command is taken apart") {
   CHECK(command_of({"del", "--prefix", "k"}).verb == CliVerb::del);
   CHECK(command_of({"members"}).output == CliOutput::table);
   CHECK(command_of({"status"}).verb == CliVerb::status);
+  CHECK(command_of({"doctor"}).verb == CliVerb::doctor);
+  CHECK(command_of({"doctor", "--output", "json"}).output == CliOutput::json);
   CHECK(command_of({"version"}).verb == CliVerb::version);
 }
 

@@ -37,6 +37,12 @@ TEST_CASE("commands become requests of the JSON API") {
   CHECK(request.body == R"({"key":"aw==","range_end":"bA=="})");
   CHECK(request.is_write);
 
+  command.verb = CliVerb::doctor;
+  request = make_request(command, "");
+  CHECK(request.path == "/whitewater/doctor");
+  CHECK(request.body.empty());
+  CHECK_FALSE(request.is_write);
+
   command.verb = CliVerb::members;
   CHECK(make_request(command, "").path == "/whitewater/members");
   CHECK(make_request(command, "").body.empty());

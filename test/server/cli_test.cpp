@@ -245,3 +245,23 @@ TEST_CASE("wrong usage has its own exit code and version prints one line") {
   CHECK(run({"version"}).out.starts_with("whitewater "));
   CHECK(run({"--version"}).exit == 0);
 }
+
+TEST_CASE("the doctor's exit code tells a problem from a warning, from silence and from an answer that is no report") {
+  const auto report = [](const std::string& severity) {
+    return answer(200, R"({"name":"whitewater-0","address":"a:1","ready":true,"findings":[{"severity":")" + severity +
+                           R"(","about":"disk","text":"slow","next_step":"look"}]})");
+  };
+  ScriptedServer server({report("warning"), report("problem"), report("problem"), answer(200, "[]"),
+                         answer(404, R"({"code":5,"message":"Not Found"})")});
+  const auto warned = run({"doctor", "--endpoints", server.endpoint()});
+  CHECK(warned.exit == 0);
+  CHECK(warned.out.find("warning   disk: slow\n          next: look\n") != std::string::npos);
+  CHECK(run({"doctor", "--endpoints", server.endpoint()}).exit == 1);
+  const DeadPort dead;
+  const auto silent = run({"doctor", "--output", "json", "--endpoints", server.endpoint() + "," + dead.endpoint()});
+  CHECK(silent.exit == 3);
+  CHECK(silent.out.find("no member answers") != std::string::npos);
+  CHECK(silent.out.find(R"("text":"slow")") != std::string::npos);
+  CHECK(run({"doctor", "--endpoints", server.endpoint()}).exit == 6);
+  CHECK(run({"doctor", "--endpoints", server.endpoint()}).exit == 4);
+}
