@@ -198,9 +198,10 @@ void add_reactor(const DoctorInput& in, Findings& findings) {
     findings.push_back({Severity::ok, reactor_subject, text, {}});
     return;
   }
-  findings.push_back({Severity::warning, reactor_subject, "io_uring is not used; " + text,
-                      "nothing is broken, requests cost more CPU. A seccomp profile that allows io_uring_setup, "
-                      "io_uring_enter and io_uring_register gives it back; --reactor epoll says that this is meant"});
+  findings.push_back(
+      {Severity::warning, reactor_subject, "io_uring is not used; " + text,
+       "nothing is broken, requests cost more CPU. Most often it is the seccomp profile, which must allow "
+       "io_uring_setup, io_uring_enter and io_uring_register; --reactor epoll says that this is meant"});
 }
 
 // Two members of one name are usual only while one that is gone is being replaced.

@@ -322,7 +322,8 @@ Examples
   curl -s 127.8.90.1:8090/v3/kv/range -d '{"key":"Z3JlZXRpbmc="}'        (the same over HTTP; keys are base64)
 
 Exit codes
-  0 done    1 no such key    2 wrong usage    3 no endpoint reachable    4 refused by the server, nothing changed
+  0 done    1 no such key; doctor: a problem    2 wrong usage    3 no endpoint reachable
+  4 refused by the server, nothing changed
   5 a write was sent and its outcome is unknown    6 other failure
 )";
 }
