@@ -122,7 +122,7 @@ void add_bootstrap(const DoctorInput& in, Findings& findings) {
 }
 
 std::string discovery_step(const DoctorInput& in) {
-  const std::string look = "`whitewater discover` asks now and says what to check";
+  std::string look = "`whitewater discover` asks now and says what to check";
   if (in.discovery.method == "dns") {
     return look +
            "; `kubectl get endpoints SERVICE` shows what the records are made of, and the headless service "
