@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = re.compile(rb'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 FOLDERS = ("src", "test")
 JOBS = 2
+GROUP_FILES = 6
 
 
 def tracked_files(*patterns):
@@ -73,37 +74,51 @@ class Cache:
         self.path.write_text(json.dumps(sorted(keys)))
 
 
-def check_all(name, files, cache, command_of, timeout_seconds):
-    """Runs command_of(file) for every file that has changed since it passed; two at a time. Returns the exit code."""
+def check_all(name, files, cache, command_of, timeout_seconds, group_of=None):
+    """Runs command_of([file]) for every file that has changed since it passed; two at a time. With `group_of`, files of one
+    group are checked together as command_of(files), and one by one where that fails. Returns the exit code."""
     keys = {path: cache.key(path) for path in files}
     todo = [path for path in files if keys[path] not in cache.passed]
     passed = {keys[path] for path in files if keys[path] in cache.passed}
     failed = []
     started = time.monotonic()
 
-    def run(path):
+    def run(paths):
+        """What is wrong, by file."""
         try:
-            done = subprocess.run(command_of(path), cwd=ROOT, capture_output=True, text=True, timeout=timeout_seconds)
-            return done.returncode, done.stdout + done.stderr
+            done = subprocess.run(command_of(paths), cwd=ROOT, capture_output=True, text=True, timeout=timeout_seconds)
+            problem = "" if done.returncode == 0 else done.stdout + done.stderr
         except subprocess.TimeoutExpired:
-            return 1, f"took more than {timeout_seconds} s"
+            problem = f"took more than {timeout_seconds} s"
+        if not problem or len(paths) == 1:
+            return {paths[0]: problem} if problem else {}
+        return {path: text for one in paths for path, text in run([one]).items()}
 
+    count = 0
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-        results = {pool.submit(run, path): path for path in todo}
-        for count, future in enumerate(concurrent.futures.as_completed(results), 1):
-            path = results[future]
-            code, output = future.result()
-            if code == 0:
-                passed.add(keys[path])
-            else:
+        results = {pool.submit(run, paths): paths for paths in groups_of(todo, group_of)}
+        for future in concurrent.futures.as_completed(results):
+            paths, problems = results[future], future.result()
+            for path, text in problems.items():
                 failed.append(path)
-                print(f"{name}: {path.relative_to(ROOT)}\n{output.strip()}", flush=True)
-            if count % 25 == 0 or count == len(todo):
+                print(f"{name}: {path.relative_to(ROOT)}\n{text.strip()}", flush=True)
+            passed.update(keys[path] for path in paths if path not in problems)
+            before, count = count, count + len(paths)
+            if count // 25 > before // 25 or count == len(todo):
                 print(f"  [{count}/{len(todo)}] {time.monotonic() - started:.0f} s", flush=True)
                 cache.save(passed)
     cache.save(passed)
     print(f"{name}: {len(files)} files, {len(todo)} checked now, {len(failed)} failed")
     return 1 if failed else 0
+
+
+def groups_of(files, group_of):
+    if group_of is None:
+        return [[path] for path in files]
+    groups = {}
+    for path in files:
+        groups.setdefault(group_of(path), []).append(path)
+    return [group[i:i + GROUP_FILES] for group in groups.values() for i in range(0, len(group), GROUP_FILES)]
 
 
 def version_of(program):

@@ -14,16 +14,16 @@ namespace whitewater::api {
 namespace {
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_decimal(char c) { return c >= '0' && c <= '9'; }
 
 bool is_metric_name(std::string_view name) {
   if (name.empty() || !(is_letter(name.front()) || name.front() == ':')) return false;
-  return std::all_of(name.begin(), name.end(), [](char c) { return is_letter(c) || is_digit(c) || c == ':'; });
+  return std::all_of(name.begin(), name.end(), [](char c) { return is_letter(c) || is_decimal(c) || c == ':'; });
 }
 
 bool is_label_name(std::string_view name) {
   if (name.empty() || !is_letter(name.front()) || name.starts_with("__") || name == "le") return false;
-  return std::all_of(name.begin(), name.end(), [](char c) { return is_letter(c) || is_digit(c); });
+  return std::all_of(name.begin(), name.end(), [](char c) { return is_letter(c) || is_decimal(c); });
 }
 
 void append_number(std::string& out, double value) {

@@ -31,6 +31,7 @@ BootstrapFsm::Round BootstrapFsm::gather_round() const {
       round.mismatch = info.name + describe_expect(info.expect) + " and this member" +
                        describe_expect(options_.expect) +
                        ": give every member the same number (WHITEWATER_BOOTSTRAP_EXPECT)";
+      round.may_mismatch_pass = !is_expect_given_ && !is_inferring();
     }
   }
   gather_ordinals(round);
@@ -168,7 +169,7 @@ void BootstrapFsm::evaluate_fresh(base::Instant now, const Round& round) {
   }
   if (!round.mismatch.empty()) {
     settling_ = {};
-    return set_status(BootstrapPhase::refused, round.mismatch);
+    return set_status(round.may_mismatch_pass ? BootstrapPhase::looking : BootstrapPhase::refused, round.mismatch);
   }
   if (!round.conflict.empty()) return set_status(BootstrapPhase::refused, round.conflict);
   if (is_inferring()) return evaluate_inferred(now, round);

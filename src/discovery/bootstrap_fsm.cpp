@@ -48,6 +48,7 @@ std::optional<core::Entry> founding_entry(const BootstrapMeta& meta) {
 
 BootstrapFsm::BootstrapFsm(BootstrapOptions options, BootstrapMeta meta, base::Instant now)
     : options_(std::move(options)),
+      is_expect_given_(options_.expect != 0),
       ordinal_(ordinal_of(options_.name)),
       meta_(std::move(meta)),
       next_round_(now),
@@ -139,6 +140,29 @@ void BootstrapFsm::on_peers(base::Instant now, const PeerSet& peers) {
     next_round_ = std::min(next_round_, std::max(now, round_started_ + options_.poll_min));
   }
   on_tick(now);
+}
+
+bool BootstrapFsm::on_expect_stated(base::Instant now, std::uint32_t expect) {
+  const bool may_change =
+      meta_.state == MemberState::fresh || (meta_.state == MemberState::prepared && is_coordinator());
+  if (is_expect_given_ || !may_change || persisting_) return false;
+  if (expect < 2 || expect > founders_max || expect == options_.expect) return false;
+  options_.expect = expect;
+  // What was heard and counted for another number proves nothing. A coordinator's promises stay until its next round
+  // takes the set back.
+  pending_.clear();
+  answers_.clear();
+  settling_ = {};
+  observed_hash_ = 0;
+  is_round_open_ = false;
+  for (auto& [id, drive] : drives_) drive.is_pending = false;
+  poll_ = options_.poll_min;
+  next_round_ = now;
+  if (meta_.state == MemberState::fresh) {
+    set_status(BootstrapPhase::looking, "there shall be " + std::to_string(expect) + " founders; asking all again");
+  }
+  on_tick(now);
+  return true;
 }
 
 std::map<HostPort, std::string> BootstrapFsm::targets() const {

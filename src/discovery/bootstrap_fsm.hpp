@@ -151,6 +151,10 @@ class BootstrapFsm {
   // A peer's request; the answer is a SendReply with the same id, at once or after a Persist.
   void on_request(base::Instant now, std::uint64_t request_id, const BootstrapRequest& request);
   void on_persisted(base::Instant now, std::uint64_t persist_id);
+  // What deploys this member says how many there shall be (spec.replicas of its StatefulSet). True when that is the
+  // number of founders from now on: the options state none, it is 2 to founders_max, and this member has promised
+  // nothing that it may not take back.
+  bool on_expect_stated(base::Instant now, std::uint32_t expect);
   // A member's view of its cluster. May bring next_tick() forward.
   void on_cluster_view(ClusterView view);
   // A member of `cluster_id` dialled this one for Raft and was refused: there is a cluster, so this member founds none
@@ -192,7 +196,8 @@ class BootstrapFsm {
     std::map<std::uint32_t, std::vector<const PeerInfo*>> ordinals;  // the others; below `expect` where it is stated
     std::string conflict;                                            // two nodes under one ordinal, other stems
     std::string mismatch;                                            // expect or token differ
-    std::string missing;  // who did not answer and why; empty when all ordinals did
+    bool may_mismatch_pass = false;  // somebody may only not have read yet what its StatefulSet states
+    std::string missing;             // who did not answer and why; empty when all ordinals did
   };
   // An address that discovery knows.
   struct Known {
@@ -292,6 +297,7 @@ class BootstrapFsm {
   void set_status(BootstrapPhase phase, std::string reason);
 
   BootstrapOptions options_;
+  bool is_expect_given_;  // by the options; else it is inferred, or follows on_expect_stated
   std::optional<std::uint32_t> ordinal_;
   BootstrapMeta meta_;
   FounderSet prepared_;  // decoded from meta_; empty unless prepared or a member that founded

@@ -85,6 +85,12 @@ void BootstrapLoop::on_peers(const PeerSet& peers) {
   pump();
 }
 
+void BootstrapLoop::on_replicas(std::uint32_t replicas) {
+  if (!fsm_.on_expect_stated(net::now(), replicas)) return;
+  log_.info("bootstrap", "the StatefulSet states the number of founders", {{"expect", replicas}});
+  pump();
+}
+
 void BootstrapLoop::on_cluster_view(ClusterView view) {
   const auto before = fsm_.next_tick();
   fsm_.on_cluster_view(std::move(view));

@@ -54,6 +54,8 @@ class BootstrapLoop {
   using GoodbyeHandler = std::function<net::Awaitable<Ack>(Goodbye)>;
   void on_goodbye(GoodbyeHandler handler) { goodbye_handler_ = std::move(handler); }
   void on_peers(const PeerSet& peers);  // a PeerRefresher::Listener
+  // Of the StatefulSet that this member's pod belongs to.
+  void on_replicas(std::uint32_t replicas);
   void on_cluster_view(ClusterView view);
   // A member of a cluster was refused at the handshake (net::PeerHandler::on_refused_hello).
   void on_member_heard(base::ClusterId cluster_id, const std::string& name, const std::string& advertise);

@@ -7,7 +7,7 @@
 namespace whitewater::discovery {
 
 namespace {
-std::string in_ms(base::Duration d) {
+std::string describe_ms(base::Duration d) {
   return std::to_string(std::chrono::duration_cast<base::milliseconds>(d).count()) + " ms";
 }
 }  // namespace
@@ -55,8 +55,8 @@ base::Duration RefreshFsm::with_jitter(base::Duration delay) {
 }
 
 std::string describe(const RefreshOptions& options) {
-  return "every " + in_ms(options.looking_min) + " to " + in_ms(options.looking_max) + " while looking, every " +
-         in_ms(options.formed_min) + " or the TTL once formed";
+  return "every " + describe_ms(options.looking_min) + " to " + describe_ms(options.looking_max) +
+         " while looking, every " + describe_ms(options.formed_min) + " or the TTL once formed";
 }
 
 std::string describe(const RefreshFsm& fsm) { return fsm.is_formed() ? "formed" : "looking for peers"; }

@@ -19,6 +19,13 @@ struct StreamCounters {
   std::uint64_t received_bytes = 0;
   std::uint64_t writes = 0;
   std::uint64_t reads = 0;
+  StreamCounters& operator+=(const StreamCounters& other) {
+    sent_bytes += other.sent_bytes;
+    received_bytes += other.received_bytes;
+    writes += other.writes;
+    reads += other.reads;
+    return *this;
+  }
 };
 
 class FrameStream {

@@ -91,15 +91,16 @@ Awaitable<void> HttpServer::serve(TcpSocket socket, std::string head) {
   co_await session.run();
 }
 
-void HttpServer::begin_drain() {
-  is_draining_ = true;
+void HttpServer::end_idle() {
+  WW_ASSERT(is_draining_);
+  is_ending_ = true;
   for (auto& session : sessions_) {
     if (session.is_idle()) session.end();
   }
 }
 
 Awaitable<void> HttpServer::drained() {
-  WW_ASSERT(is_draining_);
+  WW_ASSERT(is_ending_);
   while (!sessions_.empty()) co_await session_ended_.wait();
 }
 
@@ -130,7 +131,7 @@ Awaitable<HttpServer::Session::Got> HttpServer::Session::read_request() {
   parser_.emplace(HttpLimits{server_.options_.body_bytes_max, server_.options_.header_bytes_max});
   is_header_seen_ = false;
   if (buffer_.empty()) {
-    if (server_.is_draining_) co_return Got::closed;
+    if (server_.is_ending_) co_return Got::closed;
     is_idle_ = true;
     deadline_.arm(server_.options_.idle_timeout);
     const bool has_read = co_await read_more();

@@ -58,9 +58,12 @@ class HttpServer final : public StreamHandler {
 
   Awaitable<void> serve(TcpSocket socket, std::string head) override;
 
-  // From here on every response says "Connection: close", and idle connections end at once.
-  void begin_drain();
-  // Waits until no connection is left. Call begin_drain() first; bound it with cancellation of the connections.
+  // From here on every response says "Connection: close": clients go elsewhere, and lose nothing by it, because a
+  // connection ends only after an answer.
+  void begin_drain() { is_draining_ = true; }
+  // After begin_drain(): idle connections end, on which a client may send at this very moment.
+  void end_idle();
+  // Waits until no connection is left. Call end_idle() first; bound it with cancellation of the connections.
   Awaitable<void> drained();
 
   [[nodiscard]] const HttpServerCounters& counters() const { return counters_; }
@@ -80,6 +83,7 @@ class HttpServer final : public StreamHandler {
   boost::intrusive::list<Session, boost::intrusive::base_hook<Hook>, boost::intrusive::constant_time_size<false>>
       sessions_;
   bool is_draining_ = false;
+  bool is_ending_ = false;
   Event session_ended_;
   std::string date_;
   std::int64_t date_second_ = 0;

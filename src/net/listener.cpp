@@ -18,7 +18,6 @@ namespace {
 constexpr std::size_t head_bytes_max = 4096;
 static_assert(head_bytes_max >= sniff_bytes_max);
 static_assert(head_bytes_max < FrameDecoder::buffer_bytes_default);
-constexpr std::size_t refusal_discard_bytes_max = 64UL << 10;
 constexpr base::Duration http2_linger = base::seconds(1);
 
 struct Head {

@@ -8,15 +8,7 @@
 namespace whitewater::net {
 namespace {
 
-constexpr std::size_t refusal_discard_bytes_max = 64UL << 10;
 constexpr base::Duration refusal_linger = base::seconds(1);
-
-void add(StreamCounters& total, const StreamCounters& part) {
-  total.sent_bytes += part.sent_bytes;
-  total.received_bytes += part.received_bytes;
-  total.writes += part.writes;
-  total.reads += part.reads;
-}
 
 }  // namespace
 
@@ -33,7 +25,7 @@ struct PeerAcceptor::Session {
   ~Session() {
     const auto current = owner.current_.find({peer.node, peer.channel});
     if (current != owner.current_.end() && current->second == this) owner.current_.erase(current);
-    add(owner.counters_.stream, stream.counters());
+    owner.counters_.stream += stream.counters();
     owner.sessions_.erase(this);
     --owner.session_count_;
   }
@@ -258,7 +250,7 @@ void PeerAcceptor::note_end(const Session& session, error_code error) {
 
 PeerAcceptorCounters PeerAcceptor::counters() const {
   auto result = counters_;
-  for (const auto* session : sessions_) add(result.stream, session->stream.counters());
+  for (const auto* session : sessions_) result.stream += session->stream.counters();
   return result;
 }
 

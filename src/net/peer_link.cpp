@@ -24,13 +24,6 @@ std::string encode_ping(base::Instant time) {
   return payload;
 }
 
-void add(StreamCounters& total, const StreamCounters& part) {
-  total.sent_bytes += part.sent_bytes;
-  total.received_bytes += part.received_bytes;
-  total.writes += part.writes;
-  total.reads += part.reads;
-}
-
 }  // namespace
 
 PeerLink::PeerLink(Executor executor, core::Member peer, PeerLinkOptions options, PeerLinkOwner& owner,
@@ -68,7 +61,7 @@ void PeerLink::redial_soon() {
 PeerLinkCounters PeerLink::counters() const {
   auto result = counters_;
   result.dropped_messages += queue_.dropped_count();
-  if (stream_ != nullptr) add(result.stream, stream_->counters());
+  if (stream_ != nullptr) result.stream += stream_->counters();
   return result;
 }
 
@@ -153,7 +146,7 @@ void PeerLink::on_connected(const DialedPeer& dialed) {
 
 void PeerLink::on_disconnected(const std::string& why) {
   WW_ASSERT(is_connected_);
-  add(counters_.stream, stream_->counters());
+  counters_.stream += stream_->counters();
   stream_ = nullptr;
   is_connected_ = false;
   // What was queued for this connection is old by the time the next one stands; Raft sends it again.

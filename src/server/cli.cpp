@@ -14,6 +14,7 @@
 #include "server/cli_doctor.hpp"
 #include "server/cli_http.hpp"
 #include "server/cli_membership.hpp"
+#include "server/cli_output.hpp"
 #include "server/cli_print.hpp"
 #include "server/cli_protocol.hpp"
 #include "server/config.hpp"
@@ -23,18 +24,6 @@ namespace {
 
 constexpr std::size_t value_bytes_max = 16UL
                                         << 20;  // far over what the server takes; its refusal is the better message
-
-int exit_code(CliExit exit) { return static_cast<int>(exit); }
-
-// Writes to stdout; a closed pipe is not a failure worth a message.
-bool print(const std::string& text) {
-  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
-}
-
-int complain(CliExit exit, const std::string& text) {
-  std::fprintf(stderr, "whitewater: %s\n", text.c_str());
-  return exit_code(exit);
-}
 
 std::optional<std::string> read_standard_input() {
   std::string value;

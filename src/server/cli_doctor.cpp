@@ -7,19 +7,13 @@
 #include <vector>
 
 #include "server/cli_call.hpp"
+#include "server/cli_output.hpp"
 #include "server/config.hpp"
 #include "server/discovery_setup.hpp"
 #include "server/doctor_report.hpp"
 
 namespace whitewater::server {
 namespace {
-
-int exit_code(CliExit exit) { return static_cast<int>(exit); }
-
-int complain(CliExit exit, const std::string& text) {
-  std::fprintf(stderr, "whitewater: %s\n", text.c_str());
-  return exit_code(exit);
-}
 
 DoctorReport silence_of(const HostPort& endpoint, const std::string& problem) {
   const LoadedOptions loaded = load_options(gather_option_inputs({}));
@@ -49,7 +43,7 @@ int run_doctor_command(const CliCommand& command) {
     reports.push_back(std::move(*report));
   }
   const std::string text = command.output == CliOutput::json ? doctor_as_json(reports) : format_doctor(reports);
-  const bool printed = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  const bool printed = print(text);
   if (!printed) return exit_code(CliExit::failure);
   if (has_silence) return exit_code(CliExit::unreachable);
   const bool has_problem =

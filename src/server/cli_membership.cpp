@@ -9,23 +9,13 @@
 #include <utility>
 
 #include "server/cli_call.hpp"
+#include "server/cli_output.hpp"
 #include "server/cli_print.hpp"
 
 namespace whitewater::server {
 namespace {
 
 constexpr std::chrono::milliseconds poll_interval{200};
-
-int exit_code(CliExit exit) { return static_cast<int>(exit); }
-
-int complain(CliExit exit, const std::string& text) {
-  std::fprintf(stderr, "whitewater: %s\n", text.c_str());
-  return exit_code(exit);
-}
-
-bool print(const std::string& text) {
-  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
-}
 
 // "whitewater-4" -> 4
 std::optional<std::uint32_t> ordinal_in(const std::string& name) {

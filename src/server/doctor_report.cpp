@@ -16,7 +16,7 @@ namespace {
 
 namespace json = boost::json;
 
-std::string text_of(const json::object& object, std::string_view key) {
+std::string string_in(const json::object& object, std::string_view key) {
   const json::value* value = object.if_contains(key);
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string{};
 }
@@ -48,15 +48,15 @@ std::optional<DoctorReport> parse_doctor(std::string endpoint, std::string_view 
   if (findings == nullptr || !findings->is_array()) return std::nullopt;
   DoctorReport report;
   report.endpoint = std::move(endpoint);
-  report.name = text_of(object, "name");
-  report.address = text_of(object, "address");
+  report.name = string_in(object, "name");
+  report.address = string_in(object, "address");
   const json::value* ready = object.if_contains("ready");
   report.ready = ready != nullptr && ready->is_bool() && ready->get_bool();
   for (const json::value& item : findings->get_array()) {
     if (!item.is_object()) return std::nullopt;
     const json::object& row = item.get_object();
     report.findings.push_back(
-        {text_of(row, "severity"), text_of(row, "about"), text_of(row, "text"), text_of(row, "next_step")});
+        {string_in(row, "severity"), string_in(row, "about"), string_in(row, "text"), string_in(row, "next_step")});
   }
   return report;
 }

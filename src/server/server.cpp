@@ -8,6 +8,7 @@
 #include <csignal>
 
 #include "kv/rocksdb_backend.hpp"
+#include "net/backoff.hpp"
 #include "net/peer_dial.hpp"
 #include "net/timeout.hpp"
 #include "server/discovery_setup.hpp"
@@ -27,6 +28,8 @@ constexpr std::uint64_t token_reset = 3;
 constexpr base::Duration exchange_timeout = base::milliseconds(1500);
 // The leader's time for a member's good-bye, a little less than what the member waits for an answer (exchange_timeout).
 constexpr base::Duration departure_limit = base::milliseconds(1300);
+constexpr base::Duration ask_replicas_min = base::milliseconds(100);
+constexpr base::Duration ask_replicas_max = base::seconds(10);
 constexpr base::Duration forwards_turn_back_time = base::milliseconds(200);
 constexpr base::Duration watch_interval = base::milliseconds(100);
 constexpr std::size_t recovered_entries_bytes_max = 1UL << 30;
@@ -235,11 +238,23 @@ net::Awaitable<void> Server::run() {
   tasks_.spawn(source_->run());
   tasks_.spawn(refresher_->run());
   tasks_.spawn(bootstrap_->run());
+  if (kubernetes_ != nullptr && options_.bootstrap_expect == 0) tasks_.spawn(learn_founders());
   tasks_.spawn(peers_->run());
   tasks_.spawn(snapshot_installer_->run());
   tasks_.spawn(serve_member());
   tasks_.spawn(wait_for_signal());
   co_await tasks_.join();
+}
+
+// Where the account may read the own StatefulSet, that states how many members found the cluster. It may be scaled
+// before they do.
+net::Awaitable<void> Server::learn_founders() {
+  net::Backoff backoff(ask_replicas_min, ask_replicas_max, base::Rng(rng_.next()));
+  while (phase_ == api::StartupPhase::waiting_for_peers) {
+    const auto replicas = co_await net::with_timeout(asked_replicas(source_.get()), exchange_timeout);
+    if (replicas && *replicas) bootstrap_->on_replicas(**replicas);
+    co_await net::sleep_for(backoff.take_wait());
+  }
 }
 
 net::Awaitable<void> Server::serve_member() {
@@ -424,8 +439,9 @@ net::Awaitable<void> Server::wait_for_signal() {
 net::Awaitable<void> Server::shut_down() {
   const base::Instant give_up = net::now() + base::milliseconds(options_.drain_delay_ms + options_.shutdown_timeout_ms);
   const auto remaining = [&] { return std::max<base::Duration>(give_up - net::now(), base::milliseconds(1)); };
-  // 1. Not ready: Kubernetes begins to take this member out of its services while it still answers.
-  is_draining_ = true;
+  // 1. Not ready: Kubernetes begins to take this member out of its services while it still answers. Clients are told to
+  // connect anew with each answer, so that they go elsewhere between two requests.
+  begin_drain();
   // 2. New clients stop coming only when that has reached every node.
   if (options_.drain_delay_ms > 0) co_await net::sleep_for(base::milliseconds(options_.drain_delay_ms));
   // 3. The others know that this member goes, and the leader makes of it what it has to while this member still counts.
@@ -434,7 +450,7 @@ net::Awaitable<void> Server::shut_down() {
   co_await hand_over(std::min<base::Duration>(remaining(), base::milliseconds(2 * options_.election_timeout_ms)));
   // 4. No new connections; the requests that run are finished.
   listener_->stop_accepting();
-  http_->begin_drain();
+  http_->end_idle();
   const auto drained = co_await net::with_timeout(wait_drained(http_.get()), remaining() / 2);
   if (!drained) sink_.warn("server", "some requests did not finish in time; their clients see an unknown outcome");
   // 5. Whatever still waits is told so, before its connection goes.
@@ -509,8 +525,13 @@ net::Awaitable<discovery::Ack> Server::on_goodbye(discovery::Goodbye goodbye) {
 
 net::Awaitable<bool> Server::drain(base::Duration limit) {
   sink_.info("server", "draining by request: not ready until a restart");
-  is_draining_ = true;
+  begin_drain();
   co_return co_await hand_over(limit);
+}
+
+void Server::begin_drain() {
+  is_draining_ = true;
+  http_->begin_drain();
 }
 
 // Whoever is asked learns where the cluster is, and joins it as it would join one that it had found itself.

@@ -70,6 +70,7 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   [[nodiscard]] base::Duration discovery_age() const;
   [[nodiscard]] api::DoctorInput::Discovery discovery_facts() const;
   [[nodiscard]] api::DoctorInput::Disk disk_facts() const;
+  net::Awaitable<void> learn_founders();
   net::Awaitable<void> serve_member();
   net::Awaitable<void> write_founding_entry(core::Entry entry);
   [[nodiscard]] bool is_log_behind_snapshot() const;
@@ -78,6 +79,7 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   net::Awaitable<void> watch_member();
   net::Awaitable<void> wait_for_signal();
   net::Awaitable<void> shut_down();
+  void begin_drain();
   net::Awaitable<bool> hand_over(base::Duration limit);
   net::Awaitable<bool> is_scaled_in();
   net::Awaitable<void> depart();

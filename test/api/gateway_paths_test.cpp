@@ -10,7 +10,7 @@ using api::HttpAnswer;
 
 namespace {
 
-HttpAnswer answer_of(std::string_view method, std::string_view target) {
+HttpAnswer answer_to(std::string_view method, std::string_view target) {
   INFO(method << " " << target);
   auto result = api::parse_call(method, target, "{}");
   REQUIRE(std::holds_alternative<HttpAnswer>(result));
@@ -96,15 +96,15 @@ TEST_CASE("every path of etcd that is not served answers 501 code 12, as an unim
   for (const auto& row : api::gateway_paths()) {
     if (row.rpc != api::Rpc::not_served) continue;
     ++not_served;
-    const auto answer = answer_of("POST", row.path);
+    const auto answer = answer_to("POST", row.path);
     CHECK(answer.status == 501);
     CHECK(answer.body.find("\"code\":12,") != std::string::npos);
     CHECK(answer.body.find(row.service) != std::string::npos);
   }
   CHECK(not_served == 41);
-  CHECK(answer_of("POST", "/v3/lease/grant").body.find("\"message\":\"unknown service etcdserverpb.Lease\"") !=
+  CHECK(answer_to("POST", "/v3/lease/grant").body.find("\"message\":\"unknown service etcdserverpb.Lease\"") !=
         std::string::npos);
-  CHECK(answer_of("POST", "/v3/cluster/member/update")
+  CHECK(answer_to("POST", "/v3/cluster/member/update")
             .body.find("\"message\":\"unknown method MemberUpdate for service etcdserverpb.Cluster\"") !=
         std::string::npos);
 }
@@ -113,7 +113,7 @@ TEST_CASE("an unknown path under /v3/ is 404 code 5, whatever the method") {
   for (const std::string_view target : {"/v3/kv/nope", "/v3/", "/v3/kv", "/v3/kv/range/", "/v3/kv/range:x", "/v3beta/",
                                         "/v3/kv/range%00", "/v3/KV/range"}) {
     for (const std::string_view method : {"POST", "GET"}) {
-      const auto answer = answer_of(method, target);
+      const auto answer = answer_to(method, target);
       CHECK(answer.status == 404);
       CHECK(answer.content_type == api::content_type_json);
       CHECK(answer.body == not_found_json);
@@ -123,17 +123,17 @@ TEST_CASE("an unknown path under /v3/ is 404 code 5, whatever the method") {
 
 TEST_CASE("a wrong method on a path of the gateway is 501 code 12") {
   for (const std::string_view method : {"GET", "PUT", "HEAD", "DELETE", "PATCH", "post", "FOO"}) {
-    const auto answer = answer_of(method, "/v3/kv/range");
+    const auto answer = answer_to(method, "/v3/kv/range");
     CHECK(answer.status == 501);
     CHECK(answer.body == R"({"error":"Method Not Allowed","code":12,"message":"Method Not Allowed"})");
   }
-  CHECK(answer_of("GET", "/v3/lease/grant").body.find("Method Not Allowed") != std::string::npos);
+  CHECK(answer_to("GET", "/v3/lease/grant").body.find("Method Not Allowed") != std::string::npos);
 }
 
 TEST_CASE("outside /v3/ the answer is the sentence that APISIX looks for") {
   for (const std::string_view target :
        {"/", "/nope", "/v3alpha/kv/range", "/v3beta", "/v2/keys", "/v3x", "/version/"}) {
-    const auto answer = answer_of("POST", target);
+    const auto answer = answer_to("POST", target);
     CHECK(answer.status == 404);
     CHECK(answer.content_type == api::content_type_text);
     CHECK(answer.body == "404 page not found\n");
@@ -143,7 +143,7 @@ TEST_CASE("outside /v3/ the answer is the sentence that APISIX looks for") {
 
 TEST_CASE("OPTIONS is 200 with an empty body on every path") {
   for (const std::string_view target : {"/v3/kv/range", "/nope", "/health", "/v3", "//"}) {
-    const auto answer = answer_of("OPTIONS", target);
+    const auto answer = answer_to("OPTIONS", target);
     CHECK(answer.status == 200);
     CHECK(answer.body.empty());
     CHECK(answer.content_type.empty());
@@ -169,24 +169,24 @@ TEST_CASE("an unclean path is redirected with 307") {
   };
   for (const auto& [target, location] : rows) {
     INFO(target);
-    const auto post = answer_of("POST", target);
+    const auto post = answer_to("POST", target);
     CHECK(post.status == 307);
     CHECK(header_of(post, "Location") == location);
     CHECK(post.body.empty());
     CHECK(post.content_type.empty());
-    const auto get = answer_of("GET", target);
+    const auto get = answer_to("GET", target);
     CHECK(get.body == "<a href=\"" + std::string(location) + "\">Temporary Redirect</a>.\n\n");
     CHECK(get.content_type == api::content_type_html);
     CHECK(std::get<HttpAnswer>(api::route("GET", target, "", "0")).status == 307);
   }
-  CHECK(answer_of("GET", "//x?a=<b>&'\"").body ==
+  CHECK(answer_to("GET", "//x?a=<b>&'\"").body ==
         "<a href=\"/x?a=&lt;b&gt;&amp;&#39;&#34;\">Temporary Redirect</a>.\n\n");
-  CHECK(answer_of("CONNECT", "/v3//kv/range").status == 404);
+  CHECK(answer_to("CONNECT", "/v3//kv/range").status == 404);
 }
 
 TEST_CASE("a target that is none is 400") {
   for (const std::string_view target : {"", "*", "v3/kv/range", "/v3/kv/%zz", "/v3/%", "/v3/%4", "example.com:80"}) {
-    CHECK(answer_of("POST", target).status == 400);
+    CHECK(answer_to("POST", target).status == 400);
   }
 }
 

@@ -6,7 +6,7 @@
 namespace whitewater::core::test {
 namespace {
 
-AppendRequest append(std::uint64_t prev_index, std::uint64_t prev_term, std::vector<Entry> entries) {
+AppendRequest append_request(std::uint64_t prev_index, std::uint64_t prev_term, std::vector<Entry> entries) {
   return {Index(prev_index), Term(prev_term), Index(0), std::move(entries)};
 }
 
@@ -36,11 +36,11 @@ SoloEnv leader_with_snapshot_under_way() {
 // The disk still holds what was before the snapshot, at the same indexes.
 TEST_CASE("S18: a write from before a snapshot does not vouch for what follows the snapshot") {
   SoloEnv env;
-  const auto before = env.receive(2, 1, append(0, 0, make_log({1, 1, 1, 1, 1}))).persist->token;
+  const auto before = env.receive(2, 1, append_request(0, 0, make_log({1, 1, 1, 1, 1}))).persist->token;
   env.receive(3, 2, Heartbeat{});
   env.node.install_snapshot(env.now, point(3, 2, three));
   env.take();
-  env.receive(3, 2, append(3, 2, {make_command(2, 4), make_command(2, 5)}));
+  env.receive(3, 2, append_request(3, 2, {make_command(2, 4), make_command(2, 5)}));
   REQUIRE(env.node.log().last_index() == Index(5));
   env.persist(before);
   CHECK(env.node.log().durable_index() == Index(3));

@@ -6,7 +6,7 @@
 namespace whitewater::core::test {
 namespace {
 
-SoloStart start_with(std::vector<Entry> log, std::uint64_t term = 0, std::uint64_t vote = 0) {
+SoloStart start_voting_with(std::vector<Entry> log, std::uint64_t term = 0, std::uint64_t vote = 0) {
   SoloStart start;
   start.log = std::move(log);
   start.hard_state = {Term(term), NodeId(vote)};
@@ -48,7 +48,7 @@ TEST_CASE("thesis 3.3: a member that sees a newer term takes it over and follows
 }
 
 TEST_CASE("thesis 3.3: a request of an older term is not obeyed, and its sender learns the newer term") {
-  SoloEnv env(start_with({}, 5));
+  SoloEnv env(start_voting_with({}, 5));
   const Output output = env.receive(2, 4, AppendRequest{Index(0), Term(0), Index(0), {make_command(4, 1)}});
   CHECK(env.node.log().last_index() == Index(0));
   CHECK(env.node.leader().is_zero());
@@ -138,7 +138,7 @@ TEST_CASE("thesis 3.4: a candidate with a majority leads, one without waits, and
 }
 
 TEST_CASE("thesis 3.4: the vote outlives a restart") {
-  SoloEnv env(start_with({}, 4, 2));
+  SoloEnv env(start_voting_with({}, 4, 2));
   CHECK(answer(env, 3, 4, vote_for(0, 0)) == false);
   CHECK(answer(env, 2, 4, vote_for(0, 0)) == true);
 }
@@ -151,17 +151,17 @@ TEST_CASE("thesis 3.6.1: a vote is refused to a log that is less up to date") {
   };
   // The voter's log ends at 2/3.
   for (const Case& c : {Case{3, 2, true}, {4, 2, true}, {1, 3, true}, {2, 2, false}, {9, 1, false}, {0, 0, false}}) {
-    SoloEnv env(start_with(make_log({1, 2, 2})));
+    SoloEnv env(start_voting_with(make_log({1, 2, 2})));
     INFO(c.last_term << "/" << c.last_index);
     CHECK(answer(env, 2, 5, vote_for(c.last_index, c.last_term)) == c.granted);
     CHECK(env.node.vote() == (c.granted ? NodeId(2) : NodeId(0)));
-    SoloEnv other(start_with(make_log({1, 2, 2})));
+    SoloEnv other(start_voting_with(make_log({1, 2, 2})));
     CHECK(answer(other, 2, 5, pre_vote_for(c.last_index, c.last_term)) == c.granted);
   }
 }
 
 TEST_CASE("thesis 4.2.3: who hears a leader ignores a candidate, and does not even take its term") {
-  SoloEnv env(start_with({}, 2));
+  SoloEnv env(start_voting_with({}, 2));
   env.receive(2, 2, Heartbeat{});
   CHECK_FALSE(answer(env, 3, 3, vote_for(9, 9)).has_value());
   CHECK_FALSE(answer(env, 3, 3, pre_vote_for(9, 9)).has_value());

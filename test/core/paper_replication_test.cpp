@@ -5,7 +5,7 @@
 namespace whitewater::core::test {
 namespace {
 
-SoloStart start_with(std::vector<Entry> log) {
+SoloStart start_with_log(std::vector<Entry> log) {
   SoloStart start;
   start.log = std::move(log);
   return start;
@@ -52,7 +52,7 @@ TEST_CASE(
   };
   // The follower's log is 1/1 2/2 2/3.
   for (const Case& c : {Case{5, 3, 3, 2}, {3, 3, 3, 2}, {3, 1, 1, 1}, {2, 1, 1, 1}, {9, 1, 1, 1}}) {
-    SoloEnv env(start_with(make_log({1, 2, 2})));
+    SoloEnv env(start_with_log(make_log({1, 2, 2})));
     const Output output = env.receive(2, 5, append(c.prev_index, c.prev_term, 0, {make_command(5, c.prev_index + 1)}));
     const auto* response = find_body<AppendResponse>(output.after_persist, 2);
     REQUIRE(response != nullptr);
@@ -80,7 +80,7 @@ TEST_CASE("thesis 3.5: conflicting entries are replaced, matching ones are kept 
       {{}, append(0, 0, 0, {make_command(1, 1), make_command(2, 2)}), {1, 2}},
   };
   for (const Case& c : cases) {
-    SoloEnv env(start_with(make_log(c.log)));
+    SoloEnv env(start_with_log(make_log(c.log)));
     const Output output = env.receive(2, 5, c.request);
     CHECK(terms_of(env.node.log()) == c.expected);
     const auto* response = find_body<AppendResponse>(output.after_persist, 2);
@@ -92,7 +92,7 @@ TEST_CASE("thesis 3.5: conflicting entries are replaced, matching ones are kept 
 
 TEST_CASE("thesis 3.5: the leader finds the matching point, one round trip per term") {
   // The follower's log is that of an older leader: 1 1 1 2 2; the leader's is 1 1 1 3 3.
-  SoloEnv env(start_with(make_log({1, 1, 1, 3, 3})));
+  SoloEnv env(start_with_log(make_log({1, 1, 1, 3, 3})));
   env.become_leader();
   Output output = env.receive(2, 4, AppendResponse{true, Index(5), Index(5), Term(2)});
   const auto* request = find_body<AppendRequest>(output.messages, 2);
@@ -104,7 +104,7 @@ TEST_CASE("thesis 3.5: the leader finds the matching point, one round trip per t
 }
 
 TEST_CASE("thesis 3.5: a leader tells the commit index and followers apply up to it") {
-  SoloEnv env(start_with(make_log({1, 1, 1})));
+  SoloEnv env(start_with_log(make_log({1, 1, 1})));
   CHECK(env.receive(2, 1, append(3, 1, 2, {})).committed.size() == 2);
   CHECK(env.receive(2, 1, Heartbeat{Index(3), 0, {}}).committed.size() == 1);
   CHECK(env.receive(2, 1, Heartbeat{Index(3), 0, {}}).committed.empty());
@@ -143,7 +143,7 @@ TEST_CASE("thesis 3.6.2: an entry is committed when a quorum holds it, the leade
 }
 
 TEST_CASE("thesis 3.6.2: an entry of an older term is never committed by counting (figure 3.7)") {
-  SoloEnv env(start_with(make_log({1, 2})));
+  SoloEnv env(start_with_log(make_log({1, 2})));
   env.become_leader();  // term 3, with its no-op at 3
   env.receive(2, 3, AppendResponse{false, Index(2), {}, {}});
   env.receive(3, 3, AppendResponse{false, Index(2), {}, {}});
@@ -173,7 +173,7 @@ TEST_CASE("thesis 4.1: a configuration is in force as soon as it is in the log")
 }
 
 TEST_CASE("thesis 6.4: a new leader appends a no-op of its term") {
-  SoloEnv env(start_with(make_log({1, 1})));
+  SoloEnv env(start_with_log(make_log({1, 1})));
   env.become_leader();
   CHECK(env.node.log().last_index() == Index(3));
   CHECK(env.node.log().at(Index(3)).type == EntryType::noop);

@@ -46,6 +46,7 @@ void BootstrapWorld::start(std::size_t i) {
   member.joined.reset();
   member.fsm = std::make_unique<BootstrapFsm>(member.options, member.disk, now_);
   discover(i, member.run);
+  if (options_.replicas != 0) at(delay(500), [this, i, run = member.run] { read_replicas(i, run); });
   pump(i);
   dial_founders(i, member.run);
 }
@@ -136,6 +137,14 @@ void BootstrapWorld::discover(std::size_t i, std::uint64_t run) {
   member.fsm->on_peers(now_, member.book->set());
   pump(i);
   at(base::milliseconds(400) + delay(200), [this, i, run] { discover(i, run); });
+}
+
+void BootstrapWorld::read_replicas(std::size_t i, std::uint64_t run) {
+  auto& member = members_[i];
+  if (!member.fsm || member.run != run) return;
+  if (!chance(options_.bad_answer_percent)) (void)member.fsm->on_expect_stated(now_, options_.replicas);
+  pump(i);
+  at(base::milliseconds(100) + delay(3000), [this, i, run] { read_replicas(i, run); });
 }
 
 // What a founder's links do: each second to the address that the configuration holds for each of the others. Whoever is

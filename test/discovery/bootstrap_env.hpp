@@ -26,6 +26,7 @@ struct WorldOptions {
   bool is_jittery = false;               // random instead of constant delays
   bool is_moving = false;                // an address from a small pool, another one at each start, instead of a name
   base::Duration infer_settle = base::seconds(10);
+  std::uint32_t replicas = 0;  // what the StatefulSet states; 0: nobody may read it
 };
 
 class BootstrapWorld {
@@ -65,6 +66,8 @@ class BootstrapWorld {
   // Called when a member founds, within the step.
   std::function<void(std::size_t)> on_found;
   void at(base::Duration delay, std::function<void()> what);
+  // Of the StatefulSet, which everybody that runs reads now and then.
+  void scale(std::uint32_t replicas) { options_.replicas = replicas; }
   // No more losses, delays or bad answers.
   void heal();
   // Cuts or mends everything between a member and the others.
@@ -97,6 +100,7 @@ class BootstrapWorld {
                BootstrapRequest request);
   void fail(std::size_t from, std::uint64_t run, std::uint64_t exchange_id, std::string reason);
   void discover(std::size_t i, std::uint64_t run);
+  void read_replicas(std::size_t i, std::uint64_t run);
   [[nodiscard]] std::vector<Candidate> answer_of_discovery();
   void dial_founders(std::size_t i, std::uint64_t run);
   [[nodiscard]] std::optional<std::size_t> find(const HostPort& address);

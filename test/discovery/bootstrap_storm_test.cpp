@@ -17,12 +17,14 @@ void start_all(BootstrapWorld& world) {
   for (std::size_t i = 0; i < world.size(); ++i) world.start(i);
 }
 
-enum class Count { stated, inferred };
+enum class Count { stated, inferred, replicas };
 
 WorldOptions draw_world(base::Rng& draw, Count count) {
   WorldOptions options;
   options.seed = draw.next();
   const auto size = static_cast<std::uint32_t>(draw.in_range(count == Count::stated ? 2 : 3, 5));
+  // At first perhaps another one than it will be.
+  if (count == Count::replicas) options.replicas = static_cast<std::uint32_t>(draw.in_range(3, 6));
   options.expect = count == Count::stated ? size : 0;
   options.members = size + static_cast<std::uint32_t>(count == Count::stated ? draw.in_range(0, 1) : 0);
   options.lost_percent = static_cast<std::uint32_t>(draw.chance(1, 3) ? 0 : draw.in_range(0, 30));
@@ -104,6 +106,7 @@ std::string storm(std::uint64_t seed, Count count) {
   world.run_for(milliseconds(window_ms + 3000));
   if (!world.check().empty()) return world.describe();
   world.heal();
+  if (count == Count::replicas) world.scale(static_cast<std::uint32_t>(pods));
   if (twins) world.end_twin(twins->first, twins->second);
   start_all(world);
   // What only a restart helps against says so.
@@ -129,6 +132,14 @@ TEST_CASE("bootstrap storms with a stated count end with exactly one cluster and
 TEST_CASE("bootstrap storms without a count end with exactly one cluster and never hold two", "[bootstrap]") {
   for (std::uint64_t seed = 1; seed <= inferred_storms; ++seed) {
     const auto failure = storm(seed, Count::inferred);
+    if (!failure.empty()) FAIL("storm seed " << seed << "\n" << failure);
+  }
+}
+
+TEST_CASE("bootstrap storms around a StatefulSet that is scaled and read now and then end with exactly one cluster",
+          "[bootstrap]") {
+  for (std::uint64_t seed = 1; seed <= inferred_storms; ++seed) {
+    const auto failure = storm(seed, Count::replicas);
     if (!failure.empty()) FAIL("storm seed " << seed << "\n" << failure);
   }
 }

@@ -19,6 +19,7 @@ class LoadClient(threading.Thread):
         self.number, self.addresses, self.keys, self.pause_seconds = number, addresses, keys, pause_seconds
         self.rng = random.Random(seed * 1000 + number)
         self.history, self.acknowledged, self.unexpected = [], {}, []
+        self.failures = []  # operations that were sent and not answered with success: who only found nobody asks another
         self.stopping = threading.Event()
         self.client = None
         self.counter = 0
@@ -54,14 +55,16 @@ class LoadClient(threading.Thread):
         except NotConnected:
             op.outcome = linearizability.FAILED
             self.client = None
-        except (OSError, http.client.HTTPException, ValueError):
+        except (OSError, http.client.HTTPException, ValueError) as error:
             op.outcome = linearizability.UNKNOWN
+            self.failures.append(f"{op}: {type(error).__name__} {error} by {self.client.address}")
             self.client.close()
             self.client = None
         else:
             if op.outcome == linearizability.OK:
                 op.end = ended
             if reply.status != 200:
+                self.failures.append(f"{op}: {reply}")
                 self.client.close()
                 self.client = None
         self.history.append(op)
@@ -150,6 +153,13 @@ class Load:
     @property
     def acknowledged_count(self):
         return sum(len(client.acknowledged) for client in self.clients)
+
+    def failed(self):
+        """The share of the operations that failed, in words."""
+        total = sum(len(client.history) for client in self.clients)
+        failures = [text for client in self.clients for text in client.failures]
+        share = f"{len(failures)} of {total} ({100 * len(failures) / max(total, 1):.3f} %)"
+        return share + (f", the first: {failures[0]}" if failures else "")
 
     def verify(self):
         """After the load and with a healthy cluster: nothing acknowledged is missing and the history is linearizable."""

@@ -33,6 +33,7 @@ def scenario_rolling_restart(context):
                 cluster.wait_ready(seconds=30)
                 gap = measured_gap(context, f"SIGTERM of {member.name}", writer, started)
                 planned.append(f"{ms(gap)}{' (leader)' if was_leader else ''}")
+            failed = load.failed()
             for _ in range(CRASHES):
                 leader = cluster.leader()
                 started = time.monotonic()
@@ -42,6 +43,7 @@ def scenario_rolling_restart(context):
                 leader.start()
                 cluster.wait_ready(seconds=30)
         context.figure("longest write gap, each SIGTERM of a rolling restart", ", ".join(planned))
+        context.figure("operations that failed in the rolling restart", failed)
         context.figure("longest write gap, each kill -9 of the leader", ", ".join(ms(gap) for gap in crashes))
         context.figure("election time-out", f"{DEFAULTS['WHITEWATER_ELECTION_TIMEOUT_MS']} ms")
         context.figure("the machine's own longest pause", ms(writer.longest_pause[0]))

@@ -213,7 +213,26 @@ TEST_CASE("the client's time-outs, refusals and limits are errors of their own")
   });
 }
 
-TEST_CASE("a drain ends idle connections at once and lets running requests finish") {
+TEST_CASE("a drain serves on and closes a connection only after an answer") {
+  run_on_reactor([](Executor executor) -> Awaitable<void> {
+    HttpPort http(executor);
+    HttpClient early(executor, http.endpoint(), "x");
+    CHECK((co_await early.call({.target = "/a", .body = {}, .headers = {}})).has_value());
+    http.server.begin_drain();
+    HttpClient late(executor, http.endpoint(), "x");
+    for (auto* client : {&early, &late}) {
+      const auto reply = co_await client->call({.method = "POST", .target = "/a", .body = {}, .headers = {}});
+      REQUIRE(reply.has_value());
+      CHECK(reply->headers.get("connection") == "close");
+    }
+    CHECK(co_await eventually([&] { return http.server.counters().open_connections == 0; }));
+    http.server.end_idle();
+    co_await http.server.drained();
+    co_await http.stop();
+  });
+}
+
+TEST_CASE("at the end of a drain idle connections end at once and running requests are finished") {
   run_on_reactor([](Executor executor) -> Awaitable<void> {
     HttpPort http(executor);
     HttpClient idle(executor, http.endpoint(), "x");
@@ -225,6 +244,7 @@ TEST_CASE("a drain ends idle connections at once and lets running requests finis
     CHECK(co_await eventually([&] { return http.server.counters().running_requests == 1; }));
     http.port.listener.stop_accepting();
     http.server.begin_drain();
+    http.server.end_idle();
     // On a machine that stood still meanwhile the running request may have ended too.
     CHECK(co_await eventually([&] { return http.server.counters().open_connections <= 1; }));
     co_await http.server.drained();

@@ -49,7 +49,7 @@ struct Fixture {
   Port port;
 };
 
-ListenerOptions impatient() {
+ListenerOptions impatient_listener() {
   ListenerOptions options;
   options.sniff_timeout = base::milliseconds(100);
   options.refusal_write_timeout = base::milliseconds(200);
@@ -102,7 +102,7 @@ TEST_CASE("text that is no request gets an HTTP error, binary garbage only the e
 
 TEST_CASE("random bytes on the port neither crash nor hold it") {
   run_on_reactor([](Executor executor) -> Awaitable<void> {
-    Fixture fixture(executor, impatient());
+    Fixture fixture(executor, impatient_listener());
     base::Rng rng(99);
     for (int round = 0; round < 200; ++round) {
       std::string bytes(rng.in_range(1, 200), '\0');
@@ -116,7 +116,7 @@ TEST_CASE("random bytes on the port neither crash nor hold it") {
 
 TEST_CASE("half-open and slow connections end after the sniff time-out") {
   run_on_reactor([](Executor executor) -> Awaitable<void> {
-    Fixture fixture(executor, impatient());
+    Fixture fixture(executor, impatient_listener());
     auto silent = co_await connect(fixture.port.endpoint());
     auto slow = co_await connect(fixture.port.endpoint());
     co_await asio::async_write(slow, asio::buffer("PO", 2), as_result);

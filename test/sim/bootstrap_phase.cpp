@@ -1,5 +1,7 @@
 #include "sim/bootstrap_phase.hpp"
 
+#include <algorithm>
+
 #include "sim/failure.hpp"
 
 namespace whitewater::sim {
@@ -12,8 +14,23 @@ constexpr std::uint64_t start_ms_max = 1000;
 constexpr std::uint64_t crash_at_write_percent = 15;
 constexpr std::uint64_t missing_percent = 30;  // of the candidates, in one answer of discovery
 constexpr std::uint64_t inferred_members_min = 3;
+constexpr std::uint64_t loss_ms_max = 3000;
+constexpr base::Duration restart_interval = base::seconds(10);
+// A new disk brings a new node id. In the log a member keeps the one of its position, because at most one of the two is
+// a founder.
+constexpr std::uint64_t new_disk_id = 1000;
 
 std::string address_of(std::size_t i) { return "member-" + std::to_string(i) + ":8090"; }
+
+std::size_t position_of(base::NodeId id) { return (id.value - 1) % new_disk_id; }
+
+core::Configuration in_the_log(const FounderSet& set) {
+  auto configuration = configuration_of(set);
+  for (auto& voter : configuration.voters) voter.id = SimMember::id_of(position_of(voter.id));
+  std::sort(configuration.voters.begin(), configuration.voters.end(),
+            [](const core::Member& a, const core::Member& b) { return a.id < b.id; });
+  return configuration;
+}
 
 }  // namespace
 
@@ -38,6 +55,22 @@ void BootstrapPhase::start() {
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     after(i, base::milliseconds(rng_.in_range(0, start_ms_max)), [this, i] { start_node(i); });
   }
+  // One disk, and only where the loss of its member leaves a quorum for good.
+  const SimOptions& o = world_.options;
+  if (o.members < 3 || o.change_interval_ms != 0 || o.rot_crash_percent != 0 || !rng_.chance(1, 2)) return;
+  const std::size_t victim = rng_.chance(1, 2) ? 0 : rng_.in_range(0, nodes_.size() - 1);
+  world_.scheduler.after(base::milliseconds(rng_.in_range(0, loss_ms_max)), [this, victim] { lose_disk(victim); });
+}
+
+void BootstrapPhase::heal() {
+  is_healed_ = true;
+  restart_who_asks_for_it();
+}
+
+bool BootstrapPhase::is_formed() const {
+  return std::all_of(nodes_.begin(), nodes_.end(), [this](const Node& node) {
+    return node.disk.state == MemberState::member && node.disk.cluster_id == cluster_;
+  });
 }
 
 // Not done when this run of the node has ended by then.
@@ -60,7 +93,7 @@ void BootstrapPhase::start_node(std::size_t i) {
 
 void BootstrapPhase::crash_node(std::size_t i, bool keeps_write) {
   auto& node = nodes_[i];
-  if (members_[i]->incarnation() != 0) return;  // the nemesis has it from here on
+  if (members_[i]->incarnation() != 0 && !members_[i]->is_lost()) return;  // the nemesis has it from here on
   ++node.run;
   node.fsm.reset();
   if (node.writing && keeps_write) node.disk = *node.writing;
@@ -69,13 +102,62 @@ void BootstrapPhase::crash_node(std::size_t i, bool keeps_write) {
   after(i, base::milliseconds(rng_.in_range(1, world_.options.restart_ms_max)), [this, i] { start_node(i); });
 }
 
+// With all that it promised or decided; it begins anew as another node.
+void BootstrapPhase::lose_disk(std::size_t i) {
+  if (is_healed_) return;
+  auto& node = nodes_[i];
+  ++node.run;
+  node.fsm.reset();
+  node.writing.reset();
+  node.disk = {};
+  node.options.node_id = base::NodeId(SimMember::id_of(i).value + new_disk_id);
+  if (members_[i]->incarnation() != 0) members_[i]->lose_disk();
+  // What only this disk knew was never told to a client: it takes a majority.
+  const bool is_cluster_left =
+      std::any_of(nodes_.begin(), nodes_.end(), [](const Node& n) { return n.disk.state == MemberState::member; });
+  if (!is_cluster_left) cluster_.reset();
+  world_.hash.mix_all(i, 0x105e, node.run);
+  after(i, base::milliseconds(rng_.in_range(1, world_.options.restart_ms_max)), [this, i] { start_node(i); });
+}
+
+// Who has heard of a cluster that is no more founds none until it is restarted, and says so.
+void BootstrapPhase::restart_who_asks_for_it() {
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const auto& node = nodes_[i];
+    if (!node.fsm || node.disk.state == MemberState::member) continue;
+    if (node.fsm->status().reason.find("until a restart") != std::string::npos) crash_node(i, true);
+  }
+  world_.scheduler.after(restart_interval, [this] { restart_who_asks_for_it(); });
+}
+
+void BootstrapPhase::check_decision(const FounderSet& set) const {
+  const auto& options = nodes_.front().options;
+  const auto size = set.founders.size();
+  require(options.expect == 0 ? size >= inferred_members_min : size == options.expect,
+          [&] { return "a set of " + std::to_string(size) + " founders was decided"; });
+  require(position_of(set.founders.front().node_id) == 0, [] { return "a set without ordinal 0 was decided"; });
+  for (const auto& founder : set.founders) {
+    const std::size_t i = position_of(founder.node_id);
+    const auto& node = nodes_[i];
+    if (node.options.node_id != founder.node_id) {
+      if (!members_[i]->is_lost()) members_[i]->lose_disk();
+      continue;
+    }
+    require(node.disk.set_hash == set_hash(set),
+            [&] { return "a set was decided that " + node.options.name + " has not promised"; });
+  }
+}
+
 void BootstrapPhase::start_member(std::size_t i) {
-  if (members_[i]->incarnation() != 0) return;
+  if (members_[i]->incarnation() != 0 || members_[i]->is_lost()) return;
   const auto& meta = nodes_[i].disk;
   require(!cluster_ || *cluster_ == meta.cluster_id, [] { return "two clusters were founded"; });
+  const bool is_news = !cluster_;
   cluster_ = meta.cluster_id;
   if (founding_entry(meta)) {
-    members_[i]->found(configuration_of(*decode_founder_set(meta.founders)));
+    const auto set = *decode_founder_set(meta.founders);
+    if (is_news) check_decision(set);
+    members_[i]->found(in_the_log(set));
   } else {
     members_[i]->join_later();
   }
@@ -90,8 +172,9 @@ void BootstrapPhase::discover(std::size_t i) {
     if (!is_healed_ && rng_.chance(missing_percent, 100)) continue;
     peers.push_back(make_candidate(nodes_[k].options.name, *parse_host_port(address_of(k))));
   }
-  node.book.on_answer(now(), std::move(peers), base::seconds(5));
-  node.fsm->on_peers(now(), node.book.set());
+  CandidateBook book("sim", "hidden");
+  book.on_answer(now(), std::move(peers), base::seconds(5));
+  node.fsm->on_peers(now(), book.set());
   pump(i);
   after(i, base::milliseconds(rng_.in_range(300, 700)), [this, i] { discover(i); });
 }
@@ -158,7 +241,8 @@ void BootstrapPhase::persist(std::size_t i, const Persist& action) {
 
 // A member of a cluster answers while its process is up.
 bool BootstrapPhase::answers(std::size_t i) const {
-  const bool is_down = members_[i]->incarnation() != 0 && (!members_[i]->is_up() || members_[i]->is_paused());
+  const SimMember& member = *members_[i];
+  const bool is_down = member.incarnation() != 0 && !member.is_lost() && (!member.is_up() || member.is_paused());
   return nodes_[i].fsm != nullptr && !is_down;
 }
 

@@ -14,7 +14,7 @@ SimCluster::SimCluster(const SimOptions& options, Trace trace)
       checker_(member_count(options), hash_),
       network_(options_, scheduler_, base::Rng(rng_.next()),
                [this](std::size_t to, core::Message message) {
-                 if (bootstrap_ && members_[to]->incarnation() == 0) {
+                 if (bootstrap_ && (members_[to]->incarnation() == 0 || members_[to]->is_lost())) {
                    return bootstrap_->on_refused(to, message.from.value - 1);
                  }
                  members_[to]->receive(std::move(message));
@@ -92,6 +92,9 @@ void SimCluster::run_until_live() {
   nemesis_.heal();
   if (bootstrap_) bootstrap_->heal();
   for (const auto& client : clients_) client->heal();
+  if (bootstrap_) {
+    run_until(liveness_limit(), [&] { return bootstrap_->is_formed(); }, "everybody belongs to the cluster");
+  }
   run_until(
       liveness_limit(),
       [&] {

@@ -214,6 +214,13 @@ void SimMember::heal() {
   if (process_ && process_->backend != nullptr) process_->backend->set_busy(false);
 }
 
+void SimMember::lose_disk() {
+  WW_ASSERT(!is_lost_);
+  if (is_up()) crash();
+  trace([] { return "loses its disk"; });
+  is_lost_ = true;
+}
+
 void SimMember::give(std::function<void()> input) {
   if (!is_up()) return;
   if (is_paused_) {

@@ -58,6 +58,8 @@ class SimMember {
   void jump_clock(base::Duration distance);
   // While down: something of the log decays that recovery promises to notice. False: there is nothing of the kind yet.
   bool rot_disk();
+  // For good: nothing of it is left, and it never starts again.
+  void lose_disk();
   void slow_disk_down(base::Duration duration) { disk_slow_until_ = world_.scheduler.now() + duration; }
   // Faults of its own end: pauses, slow disk, refused growth.
   void heal();
@@ -77,7 +79,7 @@ class SimMember {
 
   [[nodiscard]] bool is_paused() const { return is_paused_; }
   [[nodiscard]] bool is_up() const { return process_ != nullptr; }
-  // Its log was refused after bit rot. It never starts again, as if the disk were gone.
+  // Its disk is gone, or its log was refused after bit rot. It never starts again.
   [[nodiscard]] bool is_lost() const { return is_lost_; }
   [[nodiscard]] const replica::Replica& replica() const;
   [[nodiscard]] std::uint64_t incarnation() const { return incarnation_; }

@@ -47,6 +47,9 @@ check_formatting() {
   say "clang-format: ${#files[@]} files"
 }
 
+# With the commands of the preset dev, which compiles each file for itself.
+check_with_commands() { (configure_preset dev) && python3 "$1" --build-dir build/dev; }
+
 # In a shell of its own, since a build that fails ends it.
 run_fuzz() { (build_targets fuzz fuzz && fuzz_tests); }
 
@@ -70,17 +73,17 @@ run_tests() {
   install_packages
   case "$only_step" in
     "" | unit | integration) build_targets release ;;
-    headers | tidy) configure_preset release ;;
+    headers | tidy) ;;
     fuzz) ;;
     shellcheck | layers | format | kind) ;;
     *) die "test: no step \"$only_step\"; ./dev help lists them" ;;
   esac
   run_step shellcheck check_scripts
   run_step layers check_layering
-  run_step headers python3 tools/check_headers --build-dir build/release
+  run_step headers check_with_commands tools/check_headers
   run_step format check_formatting
   run_step kind python3 test/kind/test_kind.py
-  [ "$quick" = 1 ] || run_step tidy python3 tools/check_tidy --build-dir build/release
+  [ "$quick" = 1 ] || run_step tidy check_with_commands tools/check_tidy
   run_step unit unit_tests
   [ "$quick" = 1 ] || run_step fuzz run_fuzz
   run_step integration python3 test/integration/run.py --build-dir build/release
