@@ -29,6 +29,7 @@ class GuessingSource final : public PeerSource {
   net::Awaitable<base::Result<PeerSet>> discover() override;
   [[nodiscard]] const PeerSet& last_known() const override { return set_; }
   net::Awaitable<base::Result<std::vector<net::Endpoint>>> resolve(std::string host, std::uint16_t port) override;
+  net::Awaitable<std::optional<std::uint32_t>> replicas() override { return source_->replicas(); }
   net::Awaitable<void> run() override { return source_->run(); }
 
  private:

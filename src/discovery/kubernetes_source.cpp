@@ -18,6 +18,7 @@ namespace {
 
 constexpr base::Duration stream_grace = base::seconds(30);  // after the server's own time-out of a watch
 constexpr base::Duration review_backoff_min = base::seconds(1);
+constexpr unsigned forbidden_status = 403;
 
 net::Awaitable<void> throw_if_cancelled() {
   const auto state = co_await asio::this_coro::cancellation_state;
@@ -49,8 +50,10 @@ KubernetesSource::KubernetesSource(net::Executor executor, KubernetesSourceOptio
       resolver_(executor, options_.resolver),
       fsm_(options_.watch, base::Rng(rng_.next())),
       news_(executor),
+      refusals_(executor),
       confirmed_at_(net::now()) {
   news_.expires_at(net::Timer::time_point::max());
+  refusals_.expires_at(net::Timer::time_point::max());
   set_.source = "kubernetes";
   set_.absence = "no pod with that name and an address";
 }
@@ -136,6 +139,7 @@ net::Awaitable<void> KubernetesSource::list(KubernetesClient& client, PodListReq
     co_return fail(answer.error(), client.error_text());
   }
   if (answer->status != 200) {
+    note_status(answer->status);
     fsm_.on_failure(failure_of_status(static_cast<int>(answer->status), answer->retry_after));
     co_return fail(Errc::connection_lost, "list pods: " + describe_failure(answer->status, answer->body));
   }
@@ -162,6 +166,7 @@ net::Awaitable<void> KubernetesSource::watch(KubernetesClient& client, PodWatchR
     co_return log_watch("watch pods: " + client.error_text());
   }
   if (answer->status != 200) {
+    note_status(answer->status);
     const auto failure = failure_of_status(static_cast<int>(answer->status), answer->retry_after);
     fsm_.on_failure(failure);
     if (failure.kind == PodFailure::Kind::gone) co_return;  // as usual: the list is taken again
@@ -247,6 +252,10 @@ void KubernetesSource::fail(boost::system::error_code error, std::string reason)
   if (is_news) notify_change();
 }
 
+void KubernetesSource::note_status(unsigned status) {
+  if (status == forbidden_status) refusals_.cancel();
+}
+
 void KubernetesSource::wake_waiting() { news_.cancel(); }
 
 net::Awaitable<void> KubernetesSource::keep_reviewing() {
@@ -269,8 +278,13 @@ net::Awaitable<void> KubernetesSource::keep_reviewing() {
       if (found.empty()) log_.info("discovery", "the service account may list and watch pods now");
       last_logged = found;
     }
-    if (found.empty()) co_return;
-    co_await net::sleep_for(options_.review_again_after);
+    if (!found.empty()) {
+      co_await net::sleep_for(options_.review_again_after);
+      continue;
+    }
+    // Nothing is missing. A Role can be changed while this runs; a request that is refused shows it.
+    co_await refusals_.async_wait(net::as_result);
+    co_await throw_if_cancelled();
   }
 }
 

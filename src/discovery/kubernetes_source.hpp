@@ -71,6 +71,7 @@ class KubernetesSource final : public PeerSource {
   void log_watch(std::string failure);
   void log_incarnations(const std::vector<PodChange>& changes);
   void fail(boost::system::error_code error, std::string reason);
+  void note_status(unsigned status);
   void wake_waiting();
 
   net::Executor executor_;
@@ -82,7 +83,8 @@ class KubernetesSource final : public PeerSource {
   KubernetesWatchFsm fsm_;
   PeerSet set_;
   boost::system::error_code last_failure_;
-  net::Timer news_;  // discover() sleeps on it while nothing is known
+  net::Timer news_;      // discover() sleeps on it while nothing is known
+  net::Timer refusals_;  // the review sleeps on it while no verb is missing
   bool is_running_ = false;
   bool is_streaming_ = false;
   base::Instant confirmed_at_;  // the last moment at which the set was known to be the server's

@@ -26,6 +26,8 @@ namespace {
 
 constexpr base::Duration ask_again_after = base::milliseconds(500);
 constexpr base::Duration single_look_max = base::seconds(10);
+constexpr base::Duration review_wait_max = base::seconds(1);
+constexpr base::Duration review_poll_interval = base::milliseconds(10);
 
 // Keeps what a source reports, for the method's notes.
 class NoteSink final : public base::LogSink {
@@ -41,13 +43,20 @@ class NoteSink final : public base::LogSink {
   std::vector<std::string>& notes_;
 };
 
+// What the service account lacks is known a moment after the first list, and may be why that list is all there is: the
+// look is not over before the verbs that are missing are among the notes.
+net::Awaitable<void> wait_for_review(const discovery::KubernetesSource* source) {
+  const auto end = net::now() + review_wait_max;
+  while (source->access().empty() && net::now() < end) co_await net::sleep_for(review_poll_interval);
+}
+
 // Asks one method until it sees `wanted` peers or the time is over; with no time, once.
 net::Awaitable<void> look(net::Executor executor, const DiscoverCommand* command, Options options, DiscoverView* view,
                           bool is_waiting) {
   NoteSink sink(view->notes);
-  const auto source =
-      make_source(executor, options, base::Rng(static_cast<std::uint64_t>(net::now().since_start.count())), sink)
-          .source;
+  const MadeSource made =
+      make_source(executor, options, base::Rng(static_cast<std::uint64_t>(net::now().since_start.count())), sink);
+  const auto& source = made.source;
   net::TaskGroup background(executor);
   background.spawn(source->run());
   const auto deadline =
@@ -67,6 +76,7 @@ net::Awaitable<void> look(net::Executor executor, const DiscoverCommand* command
     }
     co_await net::sleep_for(std::min<base::Duration>(ask_again_after, deadline - net::now()));
   }
+  if (made.kubernetes != nullptr) co_await wait_for_review(made.kubernetes);
   background.cancel();
   co_await background.join();
 }

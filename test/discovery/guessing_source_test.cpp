@@ -23,6 +23,7 @@ class FakeSource final : public PeerSource {
     resolved.push_back(std::move(host));
     co_return Errc::not_found;
   }
+  net::Awaitable<std::optional<std::uint32_t>> replicas() override { co_return 7; }
   void tell(std::vector<int> ordinals) {
     set.peers.clear();
     for (const int i : ordinals) {
@@ -119,7 +120,8 @@ TEST_CASE("a source that knows who does not exist is completed only until it ans
   });
 }
 
-TEST_CASE("news between two questions pass through at once, and dials go to the source itself", "[guess]") {
+TEST_CASE("news between two questions pass through at once, dials and the count come from the source itself",
+          "[guess]") {
   with_responder([](net::Executor executor, DnsResponder& responder) -> net::Awaitable<void> {
     Rig rig(executor, responder, 0);
     int news = 0;
@@ -131,6 +133,7 @@ TEST_CASE("news between two questions pass through at once, and dials go to the 
     REQUIRE_FALSE((co_await rig.source.resolve("x", 1)).has_value());
     REQUIRE(rig.told->resolved == Names{"x"});
     REQUIRE(rig.source.name() == "fake");
+    REQUIRE(co_await rig.source.replicas() == 7U);
   });
 }
 

@@ -420,6 +420,24 @@ TEST_CASE("a missing verb is named in the log and for doctor, and is gone once i
   });
 }
 
+TEST_CASE("a verb that is taken away from a running source is named too", "[kubernetes]") {
+  with_api_server([](ApiEnv env) -> net::Awaitable<void> {
+    env.add(0);
+    RunningSource running(env, env.options());
+    REQUIRE(
+        co_await eventually([&] { return env.server.watch_count() == 1 && env.server.count_asked("review") == 3; }));
+    REQUIRE(running.source.problems().empty());
+    env.server.knobs.forbidden = {"list pods", "watch pods"};
+    env.server.end_watches();
+    REQUIRE(co_await eventually([&] { return running.source.problems().size() == 2; }));
+    REQUIRE(running.source.problems()[0].find("may not list pods") != std::string::npos);
+    REQUIRE(running.names() == Names{"whitewater-0"});
+    env.server.knobs.forbidden.clear();
+    REQUIRE(co_await eventually([&] { return running.source.problems().empty() && env.server.watch_count() == 1; }));
+    co_await running.stop();
+  });
+}
+
 TEST_CASE("the own StatefulSet's replicas are read where that is granted", "[kubernetes]") {
   with_api_server([](ApiEnv env) -> net::Awaitable<void> {
     env.add(0);

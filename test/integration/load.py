@@ -124,11 +124,11 @@ class LoadClient(threading.Thread):
 class Load:
     """Several clients at once, as a context manager."""
 
-    def __init__(self, cluster, clients=6, keys=5, seed=1, pause_seconds=0.003):
+    def __init__(self, cluster, clients=6, keys=5, seed=1, pause_seconds=0.003, timeout=3):
         addresses = [member.address for member in cluster.members]
         self.names = [f"key/{i}" for i in range(keys)]
         self.cluster, self.seed = cluster, seed
-        self.clients = [LoadClient(i, addresses, self.names, seed, pause_seconds) for i in range(clients)]
+        self.clients = [LoadClient(i, addresses, self.names, seed, pause_seconds, timeout) for i in range(clients)]
 
     def __enter__(self):
         for client in self.clients:
