@@ -100,7 +100,7 @@ void HttpServer::end_idle() {
 }
 
 Awaitable<void> HttpServer::drained() {
-  WW_ASSERT(is_ending_);
+  WW_ASSERT(is_draining_);
   while (!sessions_.empty()) co_await session_ended_.wait();
 }
 

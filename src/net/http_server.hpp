@@ -63,7 +63,8 @@ class HttpServer final : public StreamHandler {
   void begin_drain() { is_draining_ = true; }
   // After begin_drain(): idle connections end, on which a client may send at this very moment.
   void end_idle();
-  // Waits until no connection is left. Call end_idle() first; bound it with cancellation of the connections.
+  // Waits until no connection is left. Call begin_drain() first; bound it with a time-out, or with end_idle() and
+  // cancellation of the connections.
   Awaitable<void> drained();
 
   [[nodiscard]] const HttpServerCounters& counters() const { return counters_; }

@@ -187,20 +187,33 @@ Awaitable<void> Listener::run() {
 void Listener::stop_accepting() {
   is_stopping_ = true;
   for (auto& acceptor : acceptors_) {
+    take_backlog(acceptor);
     error_code ignored;
     acceptor.close(ignored);
+  }
+}
+
+// Whom the kernel has connected already would be reset.
+void Listener::take_backlog(TcpAcceptor& acceptor) {
+  error_code error;
+  acceptor.non_blocking(true, error);
+  for (int n = 0; n < options_.backlog && !error; ++n) {
+    auto socket = acceptor.accept(error);
+    if (error) return;
+    ++counters_.accepted;
+    connections_.spawn(serve(std::move(socket)));
   }
 }
 
 Awaitable<void> Listener::accept_loop(TcpAcceptor* acceptor) {
   while (!is_stopping_) {
     auto [error, socket] = co_await acceptor->async_accept(as_result);
-    if (is_stopping_) co_return;
     if (!error) {
       ++counters_.accepted;
       connections_.spawn(serve(std::move(socket)));
       continue;
     }
+    if (is_stopping_) co_return;
     ++counters_.accept_errors;
     // A connection that ended before it was accepted is nobody's problem; a shortage is, and must not spin.
     if (is_resource_shortage(error)) {

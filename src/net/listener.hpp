@@ -59,8 +59,10 @@ class Listener {
 
   // Accepts and serves until cancelled, or until stop_accepting() and the last connection ended.
   Awaitable<void> run();
-  // Closes the listening sockets; connections go on.
+  // Closes the listening sockets; connections go on, also those that were only waiting to be accepted.
   void stop_accepting();
+  // Some connection is accepted and has not said yet what it speaks.
+  [[nodiscard]] bool has_silent() const { return !silent_.empty(); }
 
   // As bound: with the port that the kernel chose for port 0.
   [[nodiscard]] std::vector<Endpoint> endpoints() const;
@@ -68,6 +70,7 @@ class Listener {
 
  private:
   class Silent;
+  void take_backlog(TcpAcceptor& acceptor);
   Awaitable<void> accept_loop(TcpAcceptor* acceptor);
   Awaitable<void> serve(TcpSocket socket);
   Awaitable<void> serve_client(Protocol protocol, TcpSocket socket, std::string head);

@@ -30,6 +30,8 @@ constexpr base::Duration exchange_timeout = base::milliseconds(1500);
 constexpr base::Duration departure_limit = base::milliseconds(1300);
 constexpr base::Duration ask_replicas_min = base::milliseconds(100);
 constexpr base::Duration ask_replicas_max = base::seconds(10);
+constexpr base::Duration silence_poll_interval = base::milliseconds(5);
+constexpr base::Duration last_answer_time = base::milliseconds(250);
 constexpr base::Duration forwards_turn_back_time = base::milliseconds(200);
 constexpr base::Duration watch_interval = base::milliseconds(100);
 constexpr std::size_t recovered_entries_bytes_max = 1UL << 30;
@@ -64,6 +66,16 @@ net::Awaitable<base::Result<std::optional<std::uint32_t>>> asked_replicas(discov
 
 net::Awaitable<base::Result<void>> wait_drained(net::HttpServer* http) {
   co_await http->drained();
+  co_return base::Result<void>{};
+}
+
+// Also whoever has just connected.
+net::Awaitable<base::Result<void>> wait_answered(net::HttpServer* http, const net::Listener* listener) {
+  co_await http->drained();
+  while (listener->has_silent()) {
+    co_await net::sleep_for(silence_poll_interval);
+    co_await http->drained();
+  }
   co_return base::Result<void>{};
 }
 
@@ -450,6 +462,9 @@ net::Awaitable<void> Server::shut_down() {
   co_await hand_over(std::min<base::Duration>(remaining(), base::milliseconds(2 * options_.election_timeout_ms)));
   // 4. No new connections; the requests that run are finished.
   listener_->stop_accepting();
+  // Who is busy asks once more in this time, is answered and told to go: only quiet connections end without an answer.
+  (void)co_await net::with_timeout(wait_answered(http_.get(), listener_.get()),
+                                   std::min<base::Duration>(remaining() / 2, last_answer_time));
   http_->end_idle();
   const auto drained = co_await net::with_timeout(wait_drained(http_.get()), remaining() / 2);
   if (!drained) sink_.warn("server", "some requests did not finish in time; their clients see an unknown outcome");

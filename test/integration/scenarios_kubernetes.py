@@ -89,11 +89,16 @@ def scenario_found_by_the_api(context):
 
 
 def scenario_scaled_in_by_the_statefulset(context):
-    """A Role that shows the StatefulSet: a pod that its count leaves out goes from the cluster on SIGTERM, one that restarts does not."""
+    """A Role that shows the StatefulSet: its count is the number of founders; a pod that it leaves out later goes from the cluster on
+    SIGTERM, one that restarts does not."""
     with KubernetesCluster(context, count=5, environment={**FAST, **QUICK}) as cluster:
         cluster.api.tell("replicas", count=5)
         cluster.start()
         one, fourth, last = cluster.members[0], cluster.members[3], cluster.members[4]
+        for member in cluster.members:
+            check("the StatefulSet states the number of founders" in text_of(member), f"{member.name} has not read the count")
+            check(metric(member, "whitewater_bootstrap_expect_inferred") == 0, f"{member.name} has inferred the count")
+            check("founded cluster" in text_of(member), f"{member.name} is no founder")
         wait_roles(one, voters(0, 1, 2, 3, 4))
         cluster.api.tell("replicas", count=4)
         check(last.stop() == 0, last.last_lines())

@@ -1,4 +1,6 @@
-"""What a restart costs the clients: the longest time without an acknowledged write, planned and unplanned."""
+"""What a restart costs the clients: the longest time without an acknowledged write, planned and unplanned.
+WHITEWATER_RESTART_ROUNDS says how often every member is restarted (1)."""
+import os
 import time
 
 import netns
@@ -6,6 +8,7 @@ from harness import DEFAULTS, check
 from load import GapWriter, Load
 from scenarios_network import ms
 
+ROUNDS = int(os.environ.get("WHITEWATER_RESTART_ROUNDS", "1"))
 CRASHES = 2
 # Against a cluster that stands still. How long a gap really was is printed.
 GAP_SECONDS_MAX = 15
@@ -23,8 +26,8 @@ def scenario_rolling_restart(context):
     with netns.cluster(context, environment=DEFAULTS) as (cluster, _):
         cluster.start()
         planned, crashes = [], []
-        with Load(cluster, clients=2, seed=15, pause_seconds=0.02) as load, GapWriter(cluster.members) as writer:
-            for member in cluster.members:
+        with Load(cluster, clients=3, seed=15, pause_seconds=0.005) as load, GapWriter(cluster.members) as writer:
+            for member in cluster.members * ROUNDS:
                 was_leader = cluster.leader() is member
                 started = time.monotonic()
                 code = member.stop()

@@ -217,6 +217,24 @@ TEST_CASE("after stop_accepting new connections are refused and running ones end
   });
 }
 
+// The kernel has told these clients that somebody is there.
+TEST_CASE("after stop_accepting those are served whom the kernel had connected already") {
+  run_on_reactor([](Executor executor) -> Awaitable<void> {
+    Fixture fixture(executor);
+    std::vector<TcpSocket> clients;
+    for (int i = 0; i < 5; ++i) {
+      clients.emplace_back(executor);
+      clients.back().connect(fixture.port.endpoint());  // blocks: nothing is accepted meanwhile
+    }
+    fixture.port.listener.stop_accepting();
+    for (auto& client : clients) {
+      co_await asio::async_write(client, asio::buffer("GET / HTTP/1.1\r\n\r\n", 18), as_result);
+      CHECK(co_await fixture::read_all(&client, base::seconds(20)) == "http1:GET / HTTP/1.1\r\n\r\n");
+    }
+    co_await fixture.port.stop();
+  });
+}
+
 TEST_CASE("an address that cannot be bound ends the process with its own exit code and a next step") {
   run_on_reactor([](Executor executor) -> Awaitable<void> {
     Fixture fixture(executor);

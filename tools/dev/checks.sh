@@ -4,6 +4,7 @@
 
 failed_steps=()
 step_times=()
+beside=""
 
 run_step() { # NAME COMMAND...
   local name=$1 started
@@ -55,6 +56,43 @@ run_fuzz() { (build_targets fuzz fuzz && fuzz_tests); }
 
 unit_tests() { ctest --test-dir build/release -j2 --output-on-failure --timeout 300; }
 
+# Minutes of compiling, of which the tests need little: they run beside them at the lowest priority.
+compiling_checks() {
+  run_step headers check_with_commands tools/check_headers
+  [ "$quick" = 1 ] || run_step tidy check_with_commands tools/check_tidy
+}
+
+# shellcheck disable=SC2030,SC2031 # what the steps in the background were is read from the file
+start_beside() { # COMMAND, a function that runs steps
+  mkdir -p "$log_dir"
+  : >"$log_dir/beside.times"
+  say "beside the next steps, with its output in $log_dir/beside.log: $1"
+  set -m # a process group of its own, to end all of it
+  (
+    renice -n 19 -p "$BASHPID" >/dev/null
+    failed_steps=() step_times=()
+    "$1"
+    printf '%s\n' "${step_times[@]}" >"$log_dir/beside.times"
+  ) >"$log_dir/beside.log" 2>&1 &
+  beside=$!
+  set +m
+  trap 'kill -- "-$beside" 2>/dev/null || true' EXIT
+}
+
+# shellcheck disable=SC2031
+await_beside() {
+  local line
+  step "what ran beside the tests"
+  wait "$beside" || true
+  trap - EXIT
+  cat "$log_dir/beside.log"
+  [ -s "$log_dir/beside.times" ] || failed_steps+=("compiling_checks")
+  while IFS= read -r line; do
+    step_times+=("$line")
+    [[ $line != *FAILED ]] || failed_steps+=("${line%% *}")
+  done <"$log_dir/beside.times"
+}
+
 run_tests() {
   local quick=0 only_step="" started
   while [ $# -gt 0 ]; do
@@ -80,13 +118,13 @@ run_tests() {
   esac
   run_step shellcheck check_scripts
   run_step layers check_layering
-  run_step headers check_with_commands tools/check_headers
   run_step format check_formatting
   run_step kind python3 test/kind/test_kind.py
-  [ "$quick" = 1 ] || run_step tidy check_with_commands tools/check_tidy
+  if [ -z "$only_step" ]; then start_beside compiling_checks; else compiling_checks; fi
   run_step unit unit_tests
   [ "$quick" = 1 ] || run_step fuzz run_fuzz
   run_step integration python3 test/integration/run.py --build-dir build/release
+  [ -n "$only_step" ] || await_beside
   say ""
   printf '  %s\n' "${step_times[@]}"
   if [ ${#failed_steps[@]} -gt 0 ]; then
