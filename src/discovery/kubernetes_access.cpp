@@ -5,10 +5,11 @@ namespace whitewater::discovery {
 using base::Errc;
 using base::Result;
 
-std::vector<AccessFinding> access_questions(const std::string& stateful_set) {
+std::vector<AccessFinding> access_questions(const std::string& stateful_set, const std::string& own_pod) {
   std::vector<AccessFinding> findings = {{{"list", "", "pods", ""}, true, std::nullopt},
                                          {{"watch", "", "pods", ""}, true, std::nullopt}};
   if (!stateful_set.empty()) findings.push_back({{"get", "apps", "statefulsets", stateful_set}, false, std::nullopt});
+  if (!own_pod.empty()) findings.push_back({{"patch", "", "pods", own_pod}, false, std::nullopt});
   return findings;
 }
 

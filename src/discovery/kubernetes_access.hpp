@@ -17,8 +17,9 @@ struct AccessFinding {
   std::optional<bool> is_allowed;  // nothing: not answered yet
 };
 
-// What the Kubernetes source asks for: list and watch pods; get of the own StatefulSet is used where granted.
-[[nodiscard]] std::vector<AccessFinding> access_questions(const std::string& stateful_set);
+// What the Kubernetes source asks for: list and watch pods; get of the own StatefulSet and patch of the own pod are
+// used where granted.
+[[nodiscard]] std::vector<AccessFinding> access_questions(const std::string& stateful_set, const std::string& own_pod);
 // Asks what has no answer yet. Errors as KubernetesClient::call, or connection_lost for a refusal.
 net::Awaitable<base::Result<void>> review_access(KubernetesClient& client, std::string name_space,
                                                  std::vector<AccessFinding>& findings);

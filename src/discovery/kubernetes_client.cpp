@@ -45,7 +45,8 @@ Result<std::string> KubernetesClient::request_text(const std::string& method, co
               "\r\nUser-Agent: " + options_.user_agent + "\r\nAccept: application/json\r\nAuthorization: Bearer " +
               *token;
   if (!body.empty()) {
-    text += "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size());
+    const std::string type = method == "PATCH" ? "application/merge-patch+json" : "application/json";
+    text += "\r\nContent-Type: " + type + "\r\nContent-Length: " + std::to_string(body.size());
   }
   return text + "\r\n\r\n" + body;
 }
@@ -96,7 +97,7 @@ net::Awaitable<Result<KubernetesAnswer>> KubernetesClient::ask(std::string metho
     if (!done) {
       connection_.close();
       error_text_ = done.error() == Errc::timed_out ? "no answer in time" : connection_.error_text();
-      // Every request here only asks, so it may be sent again.
+      // Every request here asks, or says how something shall be, so it may be sent again.
       if (is_reused && !connection_.has_received() && done.error() == Errc::connection_lost) continue;
       co_return done.error();
     }

@@ -54,6 +54,16 @@ std::string stateful_set_target(std::string_view name_space, std::string_view na
   return "/apis/apps/v1/namespaces/" + url_encoded(name_space) + "/statefulsets/" + url_encoded(name);
 }
 
+std::string pod_target(std::string_view name_space, std::string_view name) {
+  return "/api/v1/namespaces/" + url_encoded(name_space) + "/pods/" + url_encoded(name);
+}
+
+std::string role_patch(std::string_view uid, std::string_view role) {
+  boost::json::object metadata{{"labels", boost::json::object{{role_label, role}}}};
+  if (!uid.empty()) metadata["uid"] = uid;
+  return boost::json::serialize(boost::json::object{{"metadata", std::move(metadata)}});
+}
+
 std::string access_review_body(const AccessQuestion& question, std::string_view name_space) {
   boost::json::object attributes{{"namespace", name_space}, {"verb", question.verb}, {"resource", question.resource}};
   if (!question.group.empty()) attributes["group"] = question.group;

@@ -26,6 +26,11 @@ struct AccessQuestion {
 [[nodiscard]] std::string target_of(const PodWatchRequest& watch, std::string_view name_space,
                                     std::string_view selector);
 [[nodiscard]] std::string stateful_set_target(std::string_view name_space, std::string_view name);
+[[nodiscard]] std::string pod_target(std::string_view name_space, std::string_view name);
+// Of a pod: what its member does, "leader" or "follower", for a service that selects the leader.
+inline constexpr std::string_view role_label = "whitewater.io/role";
+// A merge patch (RFC 7386). With the pod's uid it is refused (409) when another pod has the name by now.
+[[nodiscard]] std::string role_patch(std::string_view uid, std::string_view role);
 inline constexpr std::string_view access_review_target = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 [[nodiscard]] std::string access_review_body(const AccessQuestion& question, std::string_view name_space);
 

@@ -20,13 +20,6 @@ constexpr base::Duration stream_grace = base::seconds(30);  // after the server'
 constexpr base::Duration review_backoff_min = base::seconds(1);
 constexpr unsigned forbidden_status = 403;
 
-net::Awaitable<void> throw_if_cancelled() {
-  const auto state = co_await asio::this_coro::cancellation_state;
-  if (state.cancelled() != asio::cancellation_type::none) {
-    throw boost::system::system_error(asio::error::operation_aborted);
-  }
-}
-
 class Flag {
  public:
   explicit Flag(bool& flag) : flag_(flag) { flag_ = true; }
@@ -50,12 +43,21 @@ KubernetesSource::KubernetesSource(net::Executor executor, KubernetesSourceOptio
       resolver_(executor, options_.resolver),
       fsm_(options_.watch, base::Rng(rng_.next())),
       news_(executor),
+      role_news_(executor),
       refusals_(executor),
       confirmed_at_(net::now()) {
   news_.expires_at(net::Timer::time_point::max());
+  role_news_.expires_at(net::Timer::time_point::max());
   refusals_.expires_at(net::Timer::time_point::max());
   set_.source = "kubernetes";
   set_.absence = "no pod with that name and an address";
+}
+
+net::Awaitable<void> KubernetesSource::throw_if_cancelled() {
+  const auto state = co_await asio::this_coro::cancellation_state;
+  if (state.cancelled() != asio::cancellation_type::none) {
+    throw boost::system::system_error(asio::error::operation_aborted);
+  }
 }
 
 KubernetesClient KubernetesSource::make_client() { return {executor_, options_.api, account_, resolver_}; }
@@ -107,6 +109,7 @@ net::Awaitable<void> KubernetesSource::run() {
   net::TaskGroup tasks(executor_);
   tasks.spawn(keep_watching());
   tasks.spawn(keep_reviewing());
+  tasks.spawn(keep_labelled());
   co_await tasks.join();
 }
 
@@ -264,7 +267,7 @@ net::Awaitable<void> KubernetesSource::keep_reviewing() {
   while (true) {
     const auto space = name_space();
     auto client = make_client();
-    auto findings = access_questions(own_stateful_set());
+    auto findings = access_questions(own_stateful_set(), options_.own_name);
     const auto reviewed = space ? co_await review_access(client, *space, findings) : Result<void>(space.error());
     co_await throw_if_cancelled();
     if (!reviewed) {
@@ -272,6 +275,7 @@ net::Awaitable<void> KubernetesSource::keep_reviewing() {
       continue;
     }
     findings_ = std::move(findings);
+    role_news_.cancel();
     auto found = problems();
     if (found != last_logged) {
       for (const auto& problem : found) log_.warn("discovery", problem);

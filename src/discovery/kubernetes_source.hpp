@@ -1,8 +1,8 @@
 // KubernetesSource: the pods that match a label selector, from the Kubernetes API (kubernetes-guide.md option 2,
 // kubernetes.md §3.2): listed once, then watched, so that a pod that comes or goes is known at once. While the API
 // server is away the last known set stays valid without limit. Owned by the server, reactor thread; run() does the
-// watching, and without it each discover() takes one list. Does not decide who is a peer, and does not write anything
-// to the API.
+// watching, and without it each discover() takes one list. Does not decide who is a peer, and writes nothing to the API
+// but the role of the own pod, where that is granted.
 #pragma once
 
 #include <cstdint>
@@ -50,6 +50,9 @@ class KubernetesSource final : public PeerSource {
   // spec.replicas of the StatefulSet that controls the own pod; nothing when it is not granted, there is none, or the
   // API server does not answer.
   net::Awaitable<std::optional<std::uint32_t>> replicas() override;
+  // "leader" or "follower": the label role_label of the own pod, while run() runs and the account may patch that pod.
+  // Tried again for as long as the API server does not take it.
+  void set_role(std::string_view role);
   // How long the set has not been confirmed: 0 while a watch runs.
   [[nodiscard]] base::Duration stale_for(base::Instant now) const;
   [[nodiscard]] const std::vector<AccessFinding>& access() const { return findings_; }
@@ -58,11 +61,15 @@ class KubernetesSource final : public PeerSource {
   [[nodiscard]] const PodSet& pods() const { return fsm_.pods(); }
 
  private:
+  static net::Awaitable<void> throw_if_cancelled();
   [[nodiscard]] KubernetesClient make_client();
   [[nodiscard]] base::Result<std::string> name_space();
   [[nodiscard]] std::string own_stateful_set() const;
   net::Awaitable<void> keep_watching();
   net::Awaitable<void> keep_reviewing();
+  net::Awaitable<void> keep_labelled();
+  net::Awaitable<std::string> write_role(KubernetesClient& client, std::string role);
+  [[nodiscard]] bool may_label() const;
   net::Awaitable<void> list_once();
   net::Awaitable<void> list(KubernetesClient& client, PodListRequest request);
   net::Awaitable<void> watch(KubernetesClient& client, PodWatchRequest request);
@@ -83,7 +90,9 @@ class KubernetesSource final : public PeerSource {
   KubernetesWatchFsm fsm_;
   PeerSet set_;
   boost::system::error_code last_failure_;
-  net::Timer news_;      // discover() sleeps on it while nothing is known
+  net::Timer news_;       // discover() sleeps on it while nothing is known
+  net::Timer role_news_;  // keep_labelled() sleeps on it while there is nothing to write
+  std::string role_;
   net::Timer refusals_;  // the review sleeps on it while no verb is missing
   bool is_running_ = false;
   bool is_streaming_ = false;

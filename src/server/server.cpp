@@ -410,6 +410,7 @@ replica::AutopilotOptions Server::autopilot_options() const {
 // What others may know of this member, and what an operator should: kept current beside the work.
 net::Awaitable<void> Server::watch_member() {
   while (true) {
+    if (kubernetes_ != nullptr) kubernetes_->set_role(member_->replica().is_leader() ? "leader" : "follower");
     const core::Node& node = member_->node();
     // The no-op after entry 1 is committed: a quorum has begun, so that nobody needs the founding set any more.
     if (node.committed().value >= 2) identity_->forget_founders();

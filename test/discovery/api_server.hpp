@@ -93,6 +93,7 @@ class ApiServer {
   net::Awaitable<bool> send(Stream& stream, unsigned status, std::string body);
   std::pair<unsigned, std::string> list(const Query& query) const;
   std::pair<unsigned, std::string> review(const std::string& body) const;
+  std::pair<unsigned, std::string> patch(const Query& query, const net::HttpRequest& request);
   std::pair<unsigned, std::string> stateful_set(const Query& query) const;
   static Query parse_target(std::string_view target);
 

@@ -82,7 +82,10 @@ ApiServer::Knobs knobs_of(const json::object& command) {
 }
 
 json::object status_of(const ApiServer& server) {
+  json::object roles;
+  for (const auto& [name, pod] : server.store.pods()) roles[name] = pod.role;
   return {{"ok", true},
+          {"roles", std::move(roles)},
           {"watches", server.watch_count()},
           {"refused", server.refused_count},
           {"lists_asked", server.count_asked("list")},

@@ -70,6 +70,7 @@ std::string ApiStore::pod_json(const StoredPod& pod, std::uint64_t version) {
     out += R"("deletionTimestamp":"2025-01-01T00:10:00Z","deletionGracePeriodSeconds":2,)";
   }
   out += R"("labels":{"app":)" + quoted(pod.label) +
+         (pod.role.empty() ? std::string() : R"(,"whitewater.io/role":)" + quoted(pod.role)) +
          R"(},"ownerReferences":[{"apiVersion":"apps/v1","kind":"StatefulSet","name":"whitewater","uid":"set-1",)"
          R"("controller":true,"blockOwnerDeletion":true}],"managedFields":[{"manager":"kubelet","fieldsV1":)"
          R"({"f:status":{"k:{\"type\":\"Ready\"}":{".":{}}}}}]},"spec":{"containers":[{"name":"whitewater",)"

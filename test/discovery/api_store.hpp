@@ -21,6 +21,7 @@ struct StoredPod {
   bool is_ready = true;
   bool has_port = true;  // "raft", 8090
   std::string label = "whitewater";
+  std::string role{};  // whitewater.io/role
 };
 
 class ApiStore {

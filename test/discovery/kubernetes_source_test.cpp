@@ -288,7 +288,7 @@ TEST_CASE("a token that expired is read again, at once and once", "[kubernetes]"
     RunningSource running(env, env.options());
     REQUIRE((co_await running.source.discover()).has_value());
     REQUIRE(
-        co_await eventually([&] { return env.server.watch_count() == 1 && env.server.count_asked("review") == 3; }));
+        co_await eventually([&] { return env.server.watch_count() == 1 && env.server.count_asked("review") == 4; }));
     // The file is swapped first, as the kubelet does it: one refused request is all that is seen.
     env.folder.write("token", "token-2");
     env.server.token = "token-2";
@@ -403,7 +403,7 @@ TEST_CASE("a missing verb is named in the log and for doctor, and is gone once i
         "with the verb \"watch\" on pods, and a RoleBinding to this service account");
     REQUIRE(running.source.problems() == Names{expected});  // the StatefulSet is used where granted, not asked for
     REQUIRE(env.log.has(expected));
-    REQUIRE(running.source.access().size() == 3);
+    REQUIRE(running.source.access().size() == 4);
     REQUIRE(running.source.access()[0].is_allowed == true);
     REQUIRE(running.source.access()[2].is_allowed == false);
     // Without a watch the list is repeated: slower, but not blind.
@@ -425,7 +425,7 @@ TEST_CASE("a verb that is taken away from a running source is named too", "[kube
     env.add(0);
     RunningSource running(env, env.options());
     REQUIRE(
-        co_await eventually([&] { return env.server.watch_count() == 1 && env.server.count_asked("review") == 3; }));
+        co_await eventually([&] { return env.server.watch_count() == 1 && env.server.count_asked("review") == 4; }));
     REQUIRE(running.source.problems().empty());
     env.server.knobs.forbidden = {"list pods", "watch pods"};
     env.server.end_watches();
@@ -482,6 +482,64 @@ TEST_CASE("the refresher tells its listeners of a new pod at once", "[kubernetes
     }
     env.add(2);  // nobody listens any more
     REQUIRE(co_await eventually([&] { return running.names().size() == 3; }));
+    co_await running.stop();
+  });
+}
+
+TEST_CASE("the role is a label of the own pod where that is granted, written once for each change", "[kubernetes]") {
+  with_api_server([](ApiEnv env) -> net::Awaitable<void> {
+    env.add(0);
+    env.add(1);
+    RunningSource running(env, env.options());
+    REQUIRE((co_await running.source.discover()).has_value());
+    const auto role = [&] { return env.server.store.pods().at("whitewater-0").role; };
+    running.source.set_role("follower");
+    REQUIRE(co_await eventually([&] { return role() == "follower"; }));
+    for (int i = 0; i < 10; ++i) running.source.set_role("leader");
+    REQUIRE(co_await eventually([&] { return role() == "leader"; }));
+    REQUIRE(env.server.store.pods().at("whitewater-1").role.empty());
+    REQUIRE(env.server.count_asked("patch") == 2);
+    REQUIRE(env.log.has("this pod has the label whitewater.io/role=leader now"));
+    co_await running.stop();
+  });
+}
+
+TEST_CASE("without the verb patch no label is written, and nothing is called a problem", "[kubernetes]") {
+  with_api_server([](ApiEnv env) -> net::Awaitable<void> {
+    env.add(0);
+    env.server.knobs.forbidden = {"patch pods whitewater-0"};
+    RunningSource running(env, env.options());
+    running.source.set_role("leader");
+    REQUIRE((co_await running.source.discover()).has_value());
+    REQUIRE(co_await eventually([&] { return !running.source.access().empty(); }));
+    co_await net::sleep_for(milliseconds(50));
+    REQUIRE(env.server.count_asked("patch") == 0);
+    REQUIRE(running.source.problems().empty());
+    co_await running.stop();
+  });
+}
+
+TEST_CASE("a label waits for an API server that is away, and is not given to another pod of the name", "[kubernetes]") {
+  with_api_server([](ApiEnv env) -> net::Awaitable<void> {
+    env.add(0);
+    RunningSource running(env, env.options());
+    REQUIRE((co_await running.source.discover()).has_value());
+    REQUIRE(co_await eventually([&] { return !running.source.access().empty(); }));
+    env.server.knobs.status_of["patch"] = 503;
+    running.source.set_role("leader");
+    REQUIRE(co_await eventually([&] { return env.server.count_asked("patch") > 0; }));
+    REQUIRE(co_await eventually([&] { return env.log.has("the label of this pod could not be written"); }));
+    env.server.knobs.status_of.clear();
+    REQUIRE(co_await eventually([&] { return env.server.store.pods().at("whitewater-0").role == "leader"; }));
+    const auto count = env.server.count_asked("patch");
+    env.server.knobs.status_of["watch"] = 503;  // the heir stays unknown
+    env.server.knobs.status_of["list"] = 503;
+    env.server.end_watches();
+    env.add(0, "uid-0b");
+    running.source.set_role("follower");
+    REQUIRE(co_await eventually([&] { return env.server.count_asked("patch") > count; }));
+    co_await net::sleep_for(milliseconds(20));
+    REQUIRE(env.server.store.pods().at("whitewater-0").role.empty());
     co_await running.stop();
   });
 }

@@ -14,7 +14,7 @@ API_ADDRESS = f"{NET}.254"
 FIRST_TOKEN = "token-1"
 SELECTOR = "app=whitewater"
 # The guide's Role lets pods be read, and nothing else.
-GUIDE_ROLE = ("get statefulsets.apps whitewater",)
+GUIDE_ROLE = ("get statefulsets.apps whitewater", *(f"patch pods whitewater-{i}" for i in range(10)))
 
 
 class ApiServer:

@@ -48,6 +48,16 @@ def wait_noticed(context, what, members, has_noticed):
     context.figure(f"noticed by {len(members)}: {what}", f"{(time.monotonic() - started) * 1000:.0f} ms")
 
 
+def wait_labelled(cluster, but=None):
+    """The pod of the leader, and of nobody else that runs, says so by its label."""
+    def is_right():
+        labels = cluster.api.status()["roles"]
+        leader = cluster.leader()
+        return leader and all(labels.get(m.name) == ("leader" if m is leader else "follower")
+                              for m in cluster.members if m.is_running() and m is not but)
+    wait_for("the labels of the pods name the leader", is_right, 30)
+
+
 def scenario_found_by_the_api(context):
     """The guide's option 2 as written, no count stated: three found, two more appear and join, one goes and comes back elsewhere."""
     with KubernetesCluster(context, count=5, environment={**FAST, **QUICK}) as cluster:
@@ -86,6 +96,7 @@ def scenario_found_by_the_api(context):
         check(ZONE in rows[gone.name], f"advertised is {rows}, not the full name")
         cluster.put("key", "by the heir", via=gone)
         check(cluster.get("key", via=first[0]) == "by the heir", "the heir is not heard")
+        check(not any(cluster.api.status()["roles"].values()), "a label was written that the Role does not allow")
 
 
 def scenario_scaled_in_by_the_statefulset(context):
@@ -100,6 +111,7 @@ def scenario_scaled_in_by_the_statefulset(context):
             check(metric(member, "whitewater_bootstrap_expect_inferred") == 0, f"{member.name} has inferred the count")
             check("founded cluster" in text_of(member), f"{member.name} is no founder")
         wait_roles(one, voters(0, 1, 2, 3, 4))
+        wait_labelled(cluster)
         cluster.api.tell("replicas", count=4)
         check(last.stop() == 0, last.last_lines())
         check("is scaled in" in text_of(last), "it does not say why it leaves")
@@ -111,6 +123,13 @@ def scenario_scaled_in_by_the_statefulset(context):
         fourth.start()
         cluster.wait_ready(cluster.members[:4])
         wait_roles(one, voters(0, 1, 2, 3))
+        leader = cluster.leader()
+        leader.kill()
+        cluster.other_leader(leader)
+        wait_labelled(cluster, but=leader)
+        leader.start()
+        cluster.wait_ready(cluster.members[:4])
+        wait_labelled(cluster)
 
 
 class ReadinessWatcher(threading.Thread):
