@@ -287,8 +287,8 @@ AutopilotFsm::Decision AutopilotFsm::join(base::Instant now, const core::Node& n
     const std::string reason =
         holder == nullptr ? member.name + " asks to join" : member.name + " is back with a new disk";
     auto wanted = decision(MembershipEventKind::join, {{ChangeKind::add_learner, member}}, reason);
-    joiners_.erase(
-        id);  // if this comes to nothing it asks again; if it is removed at once, it must not be taken in again
+    // If this comes to nothing it asks again; if it is removed at once, it must not be taken in again.
+    joiners_.erase(id);
     return wanted;
   }
   return std::nullopt;

@@ -222,6 +222,15 @@ TEST_CASE("stepping aside: one voter away changes nothing, two become learners i
   }
 }
 
+// Two would be left of four, and no failure could be survived.
+TEST_CASE("of four voters none steps aside") {
+  AutopilotEnv env(configuration({1, 2, 3, 4}));
+  env.depart(4);
+  env.depart(3);
+  CHECK_FALSE(env.run(seconds(2)).has_value());
+  CHECK(env.fsm.may_leave(base::NodeId(3), env.solo.node));
+}
+
 TEST_CASE("the leader itself may be one of the two that step aside") {
   AutopilotEnv env(configuration({1, 2, 3, 4, 5}));
   env.depart(5);
