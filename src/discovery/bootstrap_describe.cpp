@@ -39,6 +39,9 @@ std::string describe(const BootstrapAction& action) {
   }
   if (const auto* join = std::get_if<Join>(&action)) return "join cluster " + base::to_hex(join->cluster_id);
   if (const auto* seen = std::get_if<PeerSeen>(&action)) return "seen " + describe(seen->info);
+  if (const auto* orphaned = std::get_if<Orphaned>(&action)) {
+    return "orphaned by cluster " + base::to_hex(orphaned->cluster_id);
+  }
   return "refuse: " + std::get<Refuse>(action).reason;
 }
 

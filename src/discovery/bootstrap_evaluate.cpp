@@ -21,7 +21,10 @@ BootstrapFsm::Round BootstrapFsm::gather_round() const {
     round.infos.emplace(answer.info->node_id, *answer.info);
   }
   for (const auto& [id, info] : round.infos) {
-    if (!info.cluster_id.is_zero()) {
+    if (!info.cluster_id.is_zero() && info.members.empty()) {
+      round.waiting = info.name + " waits to be added to cluster " + base::to_hex(info.cluster_id) +
+                      ", no member of which answers here; nothing is founded while that is so";
+    } else if (!info.cluster_id.is_zero()) {
       round.clusters.emplace(info.cluster_id, &info);
     } else if (info.token != options_.token) {
       round.mismatch = info.name +
@@ -147,6 +150,7 @@ void BootstrapFsm::evaluate(base::Instant now) {
   last_picture_ = std::move(picture);
   next_round_ = now + poll_;
   for (const auto& [id, witness] : round.clusters) clusters_seen_.insert(id);
+  waiting_ = round.waiting;
   if (!round.missing.empty() || !round.conflict.empty()) settling_ = {};  // the next complete round is a first one
   observed_hash_ = is_inferring() && meta_.state == MemberState::fresh ? member_hash(observed_set(round)) : 0;
   if (meta_.state == MemberState::fresh) {
@@ -166,6 +170,10 @@ void BootstrapFsm::evaluate_fresh(base::Instant now, const Round& round) {
   if (!heard_.empty()) {
     settling_ = {};
     return set_status(BootstrapPhase::looking, describe_heard());
+  }
+  if (!waiting_.empty()) {
+    settling_ = {};
+    return set_status(BootstrapPhase::looking, waiting_);
   }
   if (!round.mismatch.empty()) {
     settling_ = {};
@@ -240,7 +248,9 @@ void BootstrapFsm::evaluate_coordinator(base::Instant now, const Round& round) {
   } else {
     settling_ = {};
   }
-  set_status(BootstrapPhase::preparing, heard_.empty() ? describe_drives() : describe_heard());
+  set_status(BootstrapPhase::preparing, !heard_.empty()    ? describe_heard()
+                                        : waiting_.empty() ? describe_drives()
+                                                           : waiting_);
 }
 
 void BootstrapFsm::evaluate_follower(base::Instant now, const Round& round) {

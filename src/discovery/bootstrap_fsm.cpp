@@ -52,7 +52,8 @@ BootstrapFsm::BootstrapFsm(BootstrapOptions options, BootstrapMeta meta, base::I
       ordinal_(ordinal_of(options_.name)),
       meta_(std::move(meta)),
       next_round_(now),
-      poll_(options_.poll_min) {
+      poll_(options_.poll_min),
+      configured_heard_at_(now) {
   WW_ASSERT(refusal_of(options_).empty());
   if (auto set = decode_founder_set(meta_.founders); set && !meta_.founders.empty()) prepared_ = std::move(*set);
   switch (meta_.state) {
@@ -114,6 +115,7 @@ void BootstrapFsm::on_tick(base::Instant now) {
   maybe_start_round(now);
   maybe_end_round(now);
   maybe_ask(now);
+  maybe_orphaned(now);
   drive_founders(now);
   check_basic();
 }
@@ -266,6 +268,7 @@ std::vector<BootstrapAction> BootstrapFsm::take_actions() { return std::exchange
 void BootstrapFsm::on_cluster_view(ClusterView view) {
   WW_ASSERT(view.members.size() <= core::configuration_members_max);
   view_ = std::move(view);
+  has_view_ = true;
 }
 
 void BootstrapFsm::on_removed() {

@@ -14,7 +14,9 @@
 //     committed nothing and may take its set back; one that is has decided, and whoever sees it follows.
 //  4. Whoever is fresh and sees a cluster joins it; whoever has seen two refuses until it is restarted.
 //  5. Evidence gathered before a change of the own durable state never counts after it.
-//  6. Without a count (`expect` 0) the founders are all who answer: at least 3, with ordinal 0 and no hole, all of whom
+//  6. A member that was never taken in, and so holds nothing, begins anew once its cluster is gone: for `orphan_after`
+//     nobody was heard who has its configuration, and whoever exists answers without one.
+//  7. Without a count (`expect` 0) the founders are all who answer: at least 3, with ordinal 0 and no hole, all of whom
 //     report the same set for `infer_settle`. Whoever may be a member and is silent stops it.
 #pragma once
 
@@ -64,6 +66,7 @@ struct BootstrapOptions {
   base::Duration poll_min = base::milliseconds(250);  // between rounds, doubling while nothing changes
   base::Duration poll_max = base::seconds(2);
   base::Duration exchange_timeout = base::seconds(2);  // an exchange without an answer counts as failed
+  base::Duration orphan_after = base::seconds(30);     // silence of the cluster that a joiner waits for
 };
 // Empty text when the options can be used, otherwise what to change.
 [[nodiscard]] std::string refusal_of(const BootstrapOptions& options);
@@ -120,7 +123,11 @@ struct Refuse {
 struct PeerSeen {
   PeerInfo info;
 };
-using BootstrapAction = std::variant<SendExchange, Persist, SendReply, Found, Join, Refuse, PeerSeen>;
+// The cluster that this member joined is gone before it was taken in: begin anew, as another node. Said once.
+struct Orphaned {
+  base::ClusterId cluster_id;
+};
+using BootstrapAction = std::variant<SendExchange, Persist, SendReply, Found, Join, Refuse, PeerSeen, Orphaned>;
 
 enum class BootstrapPhase : std::uint8_t {
   looking,    // waiting for peers to be found and to answer
@@ -194,8 +201,9 @@ class BootstrapFsm {
     std::map<base::NodeId, PeerInfo> infos;                          // without this member
     std::map<base::ClusterId, const PeerInfo*> clusters;             // one witness each
     std::map<std::uint32_t, std::vector<const PeerInfo*>> ordinals;  // the others; below `expect` where it is stated
-    std::string conflict;                                            // two nodes under one ordinal, other stems
-    std::string mismatch;                                            // expect or token differ
+    std::string waiting;             // somebody joined a cluster and was not taken in by it: it may be there, or gone
+    std::string conflict;            // two nodes under one ordinal, other stems
+    std::string mismatch;            // expect or token differ
     bool may_mismatch_pass = false;  // somebody may only not have read yet what its StatefulSet states
     std::string missing;             // who did not answer and why; empty when all ordinals did
   };
@@ -269,6 +277,8 @@ class BootstrapFsm {
   void note_seen(const PeerInfo& info);
   void on_member_answer(base::Instant now, const HostPort& address, const PeerInfo& info);
   void note_other_cluster(const PeerInfo& info);
+  void note_configured(base::Instant now, const PeerInfo& info);
+  void maybe_orphaned(base::Instant now);
   void maybe_ask(base::Instant now);
   [[nodiscard]] base::Instant next_ask() const;
   [[nodiscard]] std::map<HostPort, std::string> member_targets(base::Instant now);
@@ -325,6 +335,7 @@ class BootstrapFsm {
   std::uint32_t settling_rounds_ = 0;
   std::uint64_t observed_hash_ = 0;  // of the last round, while nothing is promised and no count is stated
   std::set<base::ClusterId> clusters_seen_;
+  std::string waiting_;  // of the last complete round
   std::uint32_t attempts_ = 0;
   std::map<base::NodeId, Drive> drives_;
   std::optional<PendingPersist> persisting_;
@@ -334,6 +345,11 @@ class BootstrapFsm {
   base::Index witnessed_commit_;
   std::map<HostPort, base::Instant> answered_;  // where a configured member answered, and when
   std::set<base::ClusterId> other_clusters_;    // that were reported
+  // Of one that was never taken in: when somebody spoke who is, and who answered when without being so.
+  base::Instant configured_heard_at_;
+  std::map<HostPort, base::Instant> empty_answers_;
+  bool has_view_ = false;
+  bool is_orphaned_ = false;
   std::optional<base::Instant> asked_at_;
   bool is_ask_wanted_ = false;  // discovery knows somebody new: do not wait for the period's end
 };

@@ -141,6 +141,8 @@ void BootstrapLoop::perform(BootstrapAction action) {
     decided_.notify();
   } else if (const auto* seen = std::get_if<PeerSeen>(&action)) {
     if (observer_) observer_(seen->info);
+  } else if (std::holds_alternative<Orphaned>(action)) {
+    if (orphaned_handler_) orphaned_handler_();
   }
   // A Refuse is in the status, which report_status prints.
 }

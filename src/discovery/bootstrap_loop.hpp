@@ -59,6 +59,8 @@ class BootstrapLoop {
   void on_cluster_view(ClusterView view);
   // A member of a cluster was refused at the handshake (net::PeerHandler::on_refused_hello).
   void on_member_heard(base::ClusterId cluster_id, const std::string& name, const std::string& advertise);
+  // Called once, when the cluster that this member waits for is gone. May throw what ends the process.
+  void on_orphaned(std::function<void()> handler) { orphaned_handler_ = std::move(handler); }
   // Called for everybody who says HELLO or answers one, at any time. Must not suspend and must not throw.
   void on_peer_seen(std::function<void(const PeerInfo&)> observer) { observer_ = std::move(observer); }
   [[nodiscard]] const BootstrapStatus& status() const { return fsm_.status(); }
@@ -90,6 +92,7 @@ class BootstrapLoop {
   std::uint64_t next_request_id_ = 1;
   GoodbyeHandler goodbye_handler_;
   std::function<void(const PeerInfo&)> observer_;
+  std::function<void()> orphaned_handler_;
   std::string last_logged_;
   bool is_stopped_ = false;
 };

@@ -25,9 +25,11 @@ void BootstrapFsm::note_seen(const PeerInfo& info) {
 void BootstrapFsm::on_hello(base::Instant now, const PeerInfo& sender) {
   if (sender.node_id == options_.node_id || sender.node_id.is_zero()) return;
   note_seen(sender);
+  note_configured(now, sender);
   learn_contact(now, sender);
   if (is_bootstrapping()) {
-    if (!sender.cluster_id.is_zero()) hear_member(sender.cluster_id, sender.name, sender.advertise);
+    if (!sender.cluster_id.is_zero() && !sender.members.empty())
+      hear_member(sender.cluster_id, sender.name, sender.advertise);
   } else {
     note_other_cluster(sender);
   }
@@ -81,6 +83,12 @@ std::string BootstrapFsm::describe_heard() const {
 
 void BootstrapFsm::on_member_answer(base::Instant now, const HostPort& address, const PeerInfo& info) {
   if (info.node_id == options_.node_id) return;
+  note_configured(now, info);
+  if (info.members.empty()) {
+    empty_answers_[address] = now;
+  } else {
+    empty_answers_.erase(address);
+  }
   note_other_cluster(info);
   if (info.cluster_id != meta_.cluster_id || info.state != MemberState::member) return;
   if (!info.members.empty() && info.commit >= witnessed_commit_) {
@@ -100,6 +108,26 @@ void BootstrapFsm::note_other_cluster(const PeerInfo& info) {
                                 base::to_hex(info.cluster_id) + " also answers under this service (" + info.name +
                                 " at " + info.advertise + "): stop the members of the wrong one");
   status_.other_cluster = info.cluster_id;
+}
+
+void BootstrapFsm::note_configured(base::Instant now, const PeerInfo& info) {
+  if (!info.members.empty()) configured_heard_at_ = now;
+}
+
+// All pods deleted at once, say: the first new one met the last old one. Such a member never voted and holds no entry;
+// as a fresh one it is bound by the same conditions as everybody, and should a member of the cluster be there after
+// all, it joins again.
+void BootstrapFsm::maybe_orphaned(base::Instant now) {
+  const bool was_taken_in = !prepared_.empty() || !view_.members.empty() || !view_.commit.is_zero();
+  if (meta_.state != MemberState::member || is_orphaned_ || persisting_ || !has_view_ || was_taken_in) return;
+  std::erase_if(empty_answers_,
+                [&](const auto& item) { return now - item.second > 2 * (ask_interval + options_.exchange_timeout); });
+  if (now - configured_heard_at_ < options_.orphan_after || empty_answers_.empty()) return;
+  for (const auto& [address, known] : discovered_) {
+    if (known.may_be_member && !empty_answers_.contains(address)) return;  // it may have been taken in
+  }
+  is_orphaned_ = true;
+  actions_.emplace_back(Orphaned{meta_.cluster_id});
 }
 
 base::Instant BootstrapFsm::next_ask() const {

@@ -82,6 +82,7 @@ void BootstrapFsm::on_persisted(base::Instant now, std::uint64_t persist_id) {
       if (prepared_.empty()) {
         set_status(BootstrapPhase::joined, "waiting to be added to cluster " + base::to_hex(meta_.cluster_id));
         witnessed_ = done.members;
+        configured_heard_at_ = now;
         actions_.emplace_back(Join{meta_.cluster_id, done.members});
       } else {
         set_status(BootstrapPhase::founded, "founded cluster " + base::to_hex(meta_.cluster_id));
@@ -161,7 +162,7 @@ bool BootstrapFsm::has_right_size(const FounderSet& set) const {
 bool BootstrapFsm::may_drive() const {
   if (persisting_ || !is_coordinator()) return false;
   if (meta_.state == MemberState::member) return true;
-  return meta_.state == MemberState::prepared && clusters_seen_.empty() && heard_.empty() &&
+  return meta_.state == MemberState::prepared && clusters_seen_.empty() && heard_.empty() && waiting_.empty() &&
          prepared_.token == options_.token && has_right_size(prepared_);
 }
 
@@ -286,6 +287,7 @@ std::string BootstrapFsm::refusal_of_prepare(const Prepare& prepare) const {
   if (!is_bootstrapping()) return options_.name + " is " + std::string(describe(meta_.state)) + " of a cluster already";
   if (!clusters_seen_.empty()) return options_.name + " has seen cluster " + base::to_hex(*clusters_seen_.begin());
   if (!heard_.empty()) return options_.name + " was contacted by " + heard_.begin()->second;
+  if (!waiting_.empty()) return waiting_;
   if (set.token != options_.token) return options_.name + " has another bootstrap token";
   if (!has_right_size(set)) {
     return is_inferring() ? options_.name + " founds with no fewer than " + std::to_string(inferred_founders_min)

@@ -70,10 +70,14 @@ log::DataDir open_data_dir(const log::DataDirOptions& options, bool rejoin_remov
   namespace fs = std::filesystem;
   {
     log::DataDir directory = log::DataDir::open(options);
-    if (directory.meta().state != log::MemberState::removed || !rejoin_removed) return directory;
+    // Without a cluster it is one whose cluster was gone before it was taken in; nothing of it is worth a question.
+    const bool is_orphan = directory.meta().cluster.is_zero();
+    if (directory.meta().state != log::MemberState::removed || !(rejoin_removed || is_orphan)) return directory;
     const std::string archive = "removed-" + base::to_hex(directory.meta().node);
     sink.warn("server",
-              "this member was removed from its cluster and begins anew (rejoin_removed); what it held is kept",
+              is_orphan
+                  ? "the cluster that this member waited for is gone, so it begins anew"
+                  : "this member was removed from its cluster and begins anew (rejoin_removed); what it held is kept",
               {{"folder", directory.path() + "/" + archive}});
     const fs::path target = fs::path(directory.path()) / archive;
     std::error_code error;

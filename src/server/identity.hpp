@@ -10,8 +10,9 @@
 
 namespace whitewater::server {
 
-// Opens the data directory. One whose member was removed from its cluster is set aside when `rejoin_removed` is set:
-// what it holds goes to removed-<node id>/ in it, and the member begins anew. Throws FatalError as DataDir::open.
+// Opens the data directory. One whose member was removed from its cluster is set aside when `rejoin_removed` is set,
+// and in any case one whose cluster ended before it was taken in (removed, of no cluster): what it holds goes to
+// removed-<node id>/ in it, and the member begins anew. Throws FatalError as DataDir::open.
 [[nodiscard]] log::DataDir open_data_dir(const log::DataDirOptions& options, bool rejoin_removed, base::LogSink& sink);
 
 class Identity final : public discovery::MetaStore {

@@ -207,6 +207,7 @@ discovery::BootstrapOptions Server::bootstrap_options() const {
   bootstrap.token = options_.bootstrap_token;
   bootstrap.settle = base::milliseconds(options_.bootstrap_settle_ms);
   bootstrap.infer_settle = base::milliseconds(options_.bootstrap_infer_settle_ms);
+  bootstrap.orphan_after = base::milliseconds(3 * options_.replace_after_ms);
   return bootstrap;
 }
 
@@ -316,6 +317,7 @@ net::Awaitable<void> Server::serve_member() {
   membership_->on_removed_call([this](const std::string& how) { end_removed(how); });
   bootstrap_->on_peer_seen(
       [this](const discovery::PeerInfo& peer) { membership_->on_peer_seen(peer, identity_->cluster()); });
+  bootstrap_->on_orphaned([this] { is_orphaned_ = true; });
   bootstrap_->on_goodbye([this](discovery::Goodbye goodbye) { return on_goodbye(std::move(goodbye)); });
   tasks_.spawn(membership_->run());
   tasks_.spawn(watch_member());
@@ -416,6 +418,7 @@ net::Awaitable<void> Server::watch_member() {
     if (node.committed().value >= 2) identity_->forget_founders();
     bootstrap_->on_cluster_view(cluster_view());
     peers_->close_left_links();
+    if (is_orphaned_) end_orphaned();
     log_readiness();
     co_await net::sleep_for(watch_interval);
   }
@@ -622,6 +625,19 @@ void Server::end_removed(const std::string& how) {
   throw FatalError(ExitCode::superseded, "this member was removed from its cluster (" + how +
                                              "); it will not take part any more until " +
                                              identity_->directory().path() + " is empty");
+}
+
+// It joined a cluster that ended before it was taken in.
+void Server::end_orphaned() {
+  WW_ASSERT_MSG(member_->node().log().last_index().is_zero(), "a member that holds entries was taken in");
+  const auto cluster = base::to_hex(identity_->cluster());
+  discovery::BootstrapMeta meta;
+  meta.state = discovery::MemberState::removed;  // from no cluster that there is: the next start begins anew
+  identity_->store(meta);
+  throw FatalError(ExitCode::superseded,
+                   "cluster " + cluster +
+                       ", which this member has waited to be added to, is gone: nobody who answers "
+                       "holds its configuration. The next start begins anew");
 }
 
 void Server::end_superseded(base::Incarnation newer) const {

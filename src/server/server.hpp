@@ -85,6 +85,7 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
   net::Awaitable<void> depart();
   net::Awaitable<void> say_goodbye(core::Member member, std::string payload);
   net::Awaitable<discovery::Ack> on_goodbye(discovery::Goodbye goodbye);
+  [[noreturn]] void end_orphaned();
   [[noreturn]] void end_removed(const std::string& how);
   [[nodiscard]] replica::AutopilotOptions autopilot_options() const;
   [[nodiscard]] discovery::ClusterView cluster_view() const;
@@ -130,6 +131,7 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
 
   api::StartupPhase phase_ = api::StartupPhase::reading_metadata;
   bool is_draining_ = false;
+  bool is_orphaned_ = false;
   std::string last_role_;
   std::string last_failing_checks_;
 };

@@ -97,7 +97,11 @@ json::object status_of(const ApiServer& server) {
 json::object obey(ApiServer& server, const json::object& command) {
   const auto what = text_of(command, "do");
   if (what == "put_pod") {
-    server.store.put(pod_of(command));
+    auto pod = pod_of(command);
+    // The kubelet's news about a pod leave its labels alone.
+    const auto before = server.store.pods().find(pod.name);
+    if (before != server.store.pods().end() && before->second.uid == pod.uid) pod.role = before->second.role;
+    server.store.put(pod);
   } else if (what == "remove_pod") {
     server.store.remove(text_of(command, "name"));
   } else if (what == "replicas") {

@@ -2,7 +2,7 @@
 import shutil
 import time
 
-from harness import NET, ZONE, Cluster, Dns, check, member_address
+from harness import FAST, NET, ZONE, Cluster, Dns, check, member_address, wait_for
 
 # Long enough for a member that would found wrongly to have done so: several rounds of its settling time.
 QUIET_SECONDS = 3.0
@@ -219,3 +219,28 @@ def scenario_dns_gone_after_forming(context):
         leader.kill()
         rest = [member for member in cluster.members if member is not leader]
         cluster.put("k", "x", via=rest[0], seconds=40)
+
+
+def scenario_joiners_of_a_dead_cluster(context):
+    """The last member of a cluster is met by a new one and dies with its disk, as when all pods without volumes are deleted: the joiners
+    give the cluster up, and found another one after a restart each."""
+    environment = {**FAST, "WHITEWATER_REPLACE_AFTER_MS": "1000"}
+    with Cluster(context, count=4, expect=3, environment=environment) as cluster:
+        founders, late = cluster.members[:3], cluster.members[3]
+        cluster.dns.serve(range(4))
+        cluster.start(founders)
+        dead = cluster.check_one_cluster(founders)
+        for member in founders[1:]:
+            member.kill()
+        late.start()
+        wait_for("it joins", lambda: any("waits to be added" in line for line in late.process.lines()), 20)
+        founders[0].kill()
+        for member in founders:
+            shutil.rmtree(member.data_dir)
+            member.start()
+        check(late.wait_exit(30) == 8, late.last_lines())
+        check("is gone" in "\n".join(late.process.lines()), late.last_lines())
+        late.start()
+        cluster.wait_ready(seconds=40)
+        check(cluster.check_one_cluster() != dead, "a cluster came back without a disk")
+        cluster.put("key", "value")
