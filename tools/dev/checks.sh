@@ -2,6 +2,8 @@
 # ./dev test: every check and every test, each timed, with a summary at the end. A failed step does not hide the later ones.
 # Sourced by ./dev.
 
+: "${log_dir:?this file is sourced by ./dev}"
+
 failed_steps=()
 step_times=()
 beside=""
