@@ -86,7 +86,7 @@ envFrom:
 {{- include "whitewater.probe" (list "startupProbe" "/startupz" .Values.probes.startup) }}
 {{- include "whitewater.probe" (list "livenessProbe" "/livez" .Values.probes.liveness) }}
 {{- include "whitewater.probe" (list "readinessProbe" "/readyz" .Values.probes.readiness) }}
-{{- if .Values.drain.enabled }}
+{{- if and .Values.drain.enabled (gt (int .Values.replicaCount) 1) }}
 lifecycle:
   preStop:
     exec:

@@ -34,8 +34,6 @@
 {{- if and $live .Release.IsUpgrade (gt (int $live) (int .Values.replicaCount)) }}true{{ end -}}
 {{- end -}}
 
-{{- define "whitewater.isMember" -}}{{ if not .Values.diagnosticMode.enabled }}true{{ end }}{{- end -}}
-
 {{- define "whitewater.disruptions" -}}
 {{- $n := int .Values.replicaCount -}}
 {{- if kindIs "invalid" .Values.podDisruptionBudget.maxUnavailable -}}
