@@ -64,9 +64,9 @@ def paths(values, schema, prefix=""):
 class Sources(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.renders = []
-        for case in sorted(helm.CHART.glob("ci/*-values.yaml")):
-            cls.renders += [one for one in yaml.safe_load_all(helm.template("--values", str(case))) if one]
+        cases = sorted(helm.CHART.glob("ci/*-values.yaml"))
+        texts = helm.in_parallel(lambda case: helm.template("--values", str(case)), cases)
+        cls.renders = [one for text in texts for one in yaml.safe_load_all(text) if one]
         with helm.Cluster(5) as cluster:
             cls.renders += [one for one in yaml.safe_load_all(cluster.upgrade()) if one]
         cls.values = yaml.safe_load((helm.CHART / "values.yaml").read_text())
