@@ -16,6 +16,7 @@ GUARDS = [
     ({"seccomp.profile": "Localhost"}, "seccomp.localhostProfile: the profile Localhost needs"),
     ({"seccomp.localhostProfile": "a.json"}, "is not used with seccomp.profile: RuntimeDefault"),
     ({"metrics.serviceMonitor.enabled": True, "metrics.podMonitor.enabled": True}, "scraped twice"),
+    ({"service.leader.enabled": True}, "only set with discovery.mode: kubernetes"),
     ({"extraEnv": [{"name": "POD_NAME", "value": "x"}]}, "extraEnv: POD_NAME is set by the chart"),
     ({"podLabels": {"app.kubernetes.io/component": "x"}}, "part of the selectors"),
     ({"commonLabels": {"app.kubernetes.io/name": "x"}}, "part of the selectors"),

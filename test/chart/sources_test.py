@@ -112,6 +112,14 @@ class Sources(unittest.TestCase):
             for flag in (word.split("=")[0] for word in line if word.startswith("--") and line[0] != "serve"):
                 self.assertIn(f'"{flag}"', texts)
 
+    def test_label_of_the_leader(self):
+        sources = "".join(path.read_text() for part in ("discovery", "server") for path in (SOURCES / part).glob("*.[ch]pp"))
+        selectors = [one["spec"]["selector"] for one in self.renders if one["kind"] == "Service"]
+        roles = [one["whitewater.io/role"] for one in selectors if "whitewater.io/role" in one]
+        self.assertEqual(["leader"], roles)
+        for text in ('role_label = "whitewater.io/role"', 'set_role(', '"leader"', '{"patch", "", "pods"'):
+            self.assertTrue(text in sources, text)
+
     def test_ports(self):
         self.assertIn("raft_port_default = 8090", "".join(path.read_text() for path in SOURCES.rglob("*.hpp")))
         self.assertIn("EXPOSE 8090 2379", (helm.ROOT / "docker/Dockerfile").read_text())

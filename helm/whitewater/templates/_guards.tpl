@@ -42,6 +42,9 @@
 {{- if and (ne .Values.seccomp.profile "Localhost") .Values.seccomp.localhostProfile -}}
 {{- fail (printf "seccomp.localhostProfile: is not used with seccomp.profile: %s; set it to Localhost" .Values.seccomp.profile) -}}
 {{- end -}}
+{{- if and .Values.service.leader.enabled (ne .Values.discovery.mode "kubernetes") -}}
+{{- fail (printf "service.leader.enabled: members tell who leads by a label of their pods, which they only set with discovery.mode: kubernetes; it is %s" .Values.discovery.mode) -}}
+{{- end -}}
 {{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
 {{- fail "metrics: with a ServiceMonitor and a PodMonitor each member is scraped twice, and sums over members are wrong. Enable one of them" -}}
 {{- end -}}
