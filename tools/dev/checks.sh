@@ -2,6 +2,8 @@
 # ./dev test: every check and every test, each timed, with a summary at the end. A failed step does not hide the later ones.
 # Sourced by ./dev.
 
+: "${log_dir:?this file is sourced by ./dev}"
+
 failed_steps=()
 step_times=()
 beside=""
@@ -56,6 +58,7 @@ check_chart() {
   if ! [ -x .deps/helm ] || ! [ -x .deps/helm-docs ]; then
     if ! command -v go >/dev/null; then
       warn "SKIPPED: the tests of the Helm chart need Go to build helm. Debian: apt-get install golang; then ./dev test --only chart"
+      step_times+=("chart SKIPPED: no Go, so no helm")
       return 0
     fi
   fi
