@@ -53,6 +53,18 @@ check_formatting() {
 # With the commands of the preset dev, which compiles each file for itself.
 check_with_commands() { (configure_preset dev) && python3 "$1" --build-dir build/dev; }
 
+# Debian has no helm: it is built with Go, once. The rest of the tests does not depend on it, so a machine without Go goes on.
+check_chart() {
+  if ! [ -x .deps/helm ] || ! [ -x .deps/helm-docs ]; then
+    if ! command -v go >/dev/null; then
+      warn "SKIPPED: the tests of the Helm chart need Go to build helm. Debian: apt-get install golang; then ./dev test --only chart"
+      step_times+=("chart SKIPPED: no Go, so no helm")
+      return 0
+    fi
+  fi
+  tools/fetch_helm .deps && python3 test/chart/run.py
+}
+
 # In a shell of its own, since a build that fails ends it.
 run_fuzz() { (build_targets fuzz fuzz && fuzz_tests); }
 
@@ -115,13 +127,14 @@ run_tests() {
     "" | unit | integration) build_targets release ;;
     headers | tidy) ;;
     fuzz) ;;
-    shellcheck | layers | format | kind) ;;
+    shellcheck | layers | format | kind | chart) ;;
     *) die "test: no step \"$only_step\"; ./dev help lists them" ;;
   esac
   run_step shellcheck check_scripts
   run_step layers check_layering
   run_step format check_formatting
   run_step kind python3 test/kind/test_kind.py
+  run_step chart check_chart
   if [ -z "$only_step" ]; then start_beside compiling_checks; else compiling_checks; fi
   run_step unit unit_tests
   [ "$quick" = 1 ] || run_step fuzz run_fuzz

@@ -48,6 +48,8 @@ e2fsprogs: a file system on a disk that can stop answering, for the integration 
 mount: mounts that disk
 libfaketime: steps the wall clock of one member in the integration tests
 python3: checks and integration tests
+python3-yaml: the tests of the Helm chart read what it renders
+prometheus: promtool, which tests the chart's alerts (the program; its service is kept off)
 shellcheck: check of the scripts
 procps: ps
 LIST
@@ -106,13 +108,13 @@ show_apt_progress() {
   done
 }
 
-# The tests run these servers themselves, on ports of their own. As services they would take port 53 of this machine.
+# The tests run these servers themselves, on ports of their own, or not at all. As services they would take ports of this machine.
 keep_services_off() {
   local package
   [ -d /run/systemd/system ] || return 0
   for package in "$@"; do
     case "$package" in
-      nsd | unbound) as_root systemctl mask "$package.service" >/dev/null 2>&1 || warn "cannot keep the service $package off" ;;
+      nsd | unbound | prometheus) as_root systemctl mask "$package.service" >/dev/null 2>&1 || warn "cannot keep the service $package off" ;;
     esac
   done
 }
