@@ -151,6 +151,7 @@ void BootstrapFsm::evaluate(base::Instant now) {
   next_round_ = now + poll_;
   for (const auto& [id, witness] : round.clusters) clusters_seen_.insert(id);
   waiting_ = round.waiting;
+  forget_heard(now, round);
   if (!round.missing.empty() || !round.conflict.empty()) settling_ = {};  // the next complete round is a first one
   observed_hash_ = is_inferring() && meta_.state == MemberState::fresh ? member_hash(observed_set(round)) : 0;
   if (meta_.state == MemberState::fresh) {

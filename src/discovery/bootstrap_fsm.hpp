@@ -15,7 +15,8 @@
 //  4. Whoever is fresh and sees a cluster joins it; whoever has seen two refuses until it is restarted.
 //  5. Evidence gathered before a change of the own durable state never counts after it.
 //  6. A member that was never taken in, and so holds nothing, begins anew once its cluster is gone: for `orphan_after`
-//     nobody was heard who has its configuration, and whoever exists answers without one.
+//     nobody was heard who has its configuration, and whoever exists answers without one. In the same way a member that
+//     a cluster has only contacted forgets that cluster.
 //  7. Without a count (`expect` 0) the founders are all who answer: at least 3, with ordinal 0 and no hole, all of whom
 //     report the same set for `infer_settle`. Whoever may be a member and is silent stops it.
 #pragma once
@@ -66,7 +67,7 @@ struct BootstrapOptions {
   base::Duration poll_min = base::milliseconds(250);  // between rounds, doubling while nothing changes
   base::Duration poll_max = base::seconds(2);
   base::Duration exchange_timeout = base::seconds(2);  // an exchange without an answer counts as failed
-  base::Duration orphan_after = base::seconds(30);     // silence of the cluster that a joiner waits for
+  base::Duration orphan_after = base::seconds(30);     // silence of the cluster that is waited for
 };
 // Empty text when the options can be used, otherwise what to change.
 [[nodiscard]] std::string refusal_of(const BootstrapOptions& options);
@@ -217,6 +218,11 @@ class BootstrapFsm {
     std::string name;
     base::Instant heard_at;
   };
+  // A cluster whose member contacted this one.
+  struct Heard {
+    std::string who;
+    base::Instant at;  // the last time
+  };
   // What to do to each founder while a set is prepared (PREPARE) or just committed (COMMIT).
   struct Drive {
     bool is_done = false;
@@ -272,8 +278,10 @@ class BootstrapFsm {
   void on_hello(base::Instant now, const PeerInfo& sender);
   void learn_contact(base::Instant now, const PeerInfo& sender);
   void add_contact(base::Instant now, const HostPort& address, const std::string& name);
-  void hear_member(base::ClusterId cluster_id, const std::string& name, const std::string& advertise);
+  void hear_member(base::Instant now, base::ClusterId cluster_id, const std::string& name,
+                   const std::string& advertise);
   [[nodiscard]] std::string describe_heard() const;
+  void forget_heard(base::Instant now, const Round& round);
   void note_seen(const PeerInfo& info);
   void on_member_answer(base::Instant now, const HostPort& address, const PeerInfo& info);
   void note_other_cluster(const PeerInfo& info);
@@ -316,8 +324,8 @@ class BootstrapFsm {
   std::vector<BootstrapAction> actions_;
 
   std::map<HostPort, Known> discovered_;
-  std::map<HostPort, Contact> contacts_;          // with our token, or members that dialled for Raft
-  std::map<base::ClusterId, std::string> heard_;  // clusters whose members contacted this one, and who it was
+  std::map<HostPort, Contact> contacts_;  // with our token, or members that dialled for Raft
+  std::map<base::ClusterId, Heard> heard_;
   std::string absence_ = "not found by discovery yet";
   bool has_peers_ = false;  // discovery came back at least once, with whatever
 

@@ -29,7 +29,7 @@ void BootstrapFsm::on_hello(base::Instant now, const PeerInfo& sender) {
   learn_contact(now, sender);
   if (is_bootstrapping()) {
     if (!sender.cluster_id.is_zero() && !sender.members.empty())
-      hear_member(sender.cluster_id, sender.name, sender.advertise);
+      hear_member(now, sender.cluster_id, sender.name, sender.advertise);
   } else {
     note_other_cluster(sender);
   }
@@ -57,18 +57,20 @@ void BootstrapFsm::add_contact(base::Instant now, const HostPort& address, const
   if (!answers_already) next_round_ = std::min(next_round_, std::max(now, round_started_ + options_.poll_min));
 }
 
-void BootstrapFsm::hear_member(base::ClusterId cluster_id, const std::string& name, const std::string& advertise) {
+void BootstrapFsm::hear_member(base::Instant now, base::ClusterId cluster_id, const std::string& name,
+                               const std::string& advertise) {
   // The set that this member promised was decided: only then can there be a member of its cluster.
   if (meta_.state == MemberState::prepared && cluster_id == cluster_id_of(prepared_)) commit_own();
-  if (heard_.size() == clusters_max) return;  // one is enough to found nothing
-  heard_.emplace(cluster_id, (name.empty() ? "a member" : name) + " of cluster " + base::to_hex(cluster_id) +
-                                 (advertise.empty() ? "" : " at " + advertise));
+  const auto id = heard_.size() < clusters_max ? cluster_id : heard_.begin()->first;  // one is enough to found nothing
+  heard_.insert_or_assign(id, Heard{(name.empty() ? "a member" : name) + " of cluster " + base::to_hex(cluster_id) +
+                                        (advertise.empty() ? "" : " at " + advertise),
+                                    now});
 }
 
 void BootstrapFsm::on_member_heard(base::Instant now, base::ClusterId cluster_id, const std::string& name,
                                    const std::string& advertise) {
   if (cluster_id.is_zero() || !is_bootstrapping()) return;
-  hear_member(cluster_id, name, advertise);
+  hear_member(now, cluster_id, name, advertise);
   if (const auto address = parse_host_port(advertise)) {
     add_contact(now, *address, is_host_valid(name) ? name : pod_name_of(address->host));
   }
@@ -77,8 +79,19 @@ void BootstrapFsm::on_member_heard(base::Instant now, base::ClusterId cluster_id
 
 std::string BootstrapFsm::describe_heard() const {
   WW_ASSERT(!heard_.empty());
-  return heard_.begin()->second + " has contacted this member and does not answer it yet; nothing is founded until a " +
-         "restart, and this member joins when it is answered";
+  return heard_.begin()->second.who + " has contacted this member and does not answer it yet; this member joins when " +
+         "it is answered, and founds nothing before that cluster is silent and every known peer answers without it";
+}
+
+// All pods deleted at once, say: the last old one greeted this one and was gone. Whoever exists must answer, or it may
+// belong to that cluster.
+void BootstrapFsm::forget_heard(base::Instant now, const Round& round) {
+  if (round.infos.empty() || !round.clusters.empty() || !round.waiting.empty()) return;
+  for (const auto& [address, known] : discovered_) {
+    const auto answer = answers_.find(address);
+    if (known.may_be_member && (answer == answers_.end() || !answer->second.info)) return;
+  }
+  std::erase_if(heard_, [&](const auto& item) { return now - item.second.at >= options_.orphan_after; });
 }
 
 void BootstrapFsm::on_member_answer(base::Instant now, const HostPort& address, const PeerInfo& info) {

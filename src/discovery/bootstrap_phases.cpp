@@ -286,7 +286,7 @@ std::string BootstrapFsm::refusal_of_prepare(const Prepare& prepare) const {
   if (prepare.receiver != options_.node_id) return options_.name + " has another node id: its disk was replaced";
   if (!is_bootstrapping()) return options_.name + " is " + std::string(describe(meta_.state)) + " of a cluster already";
   if (!clusters_seen_.empty()) return options_.name + " has seen cluster " + base::to_hex(*clusters_seen_.begin());
-  if (!heard_.empty()) return options_.name + " was contacted by " + heard_.begin()->second;
+  if (!heard_.empty()) return options_.name + " was contacted by " + heard_.begin()->second.who;
   if (!waiting_.empty()) return waiting_;
   if (set.token != options_.token) return options_.name + " has another bootstrap token";
   if (!has_right_size(set)) {

@@ -95,17 +95,6 @@ void BootstrapWorld::end_twin(std::size_t i, std::size_t twin) {
   ended_.insert(gone);
 }
 
-bool BootstrapWorld::restart_who_asks_for_it() {
-  bool is_asked = false;
-  for (std::size_t i = 0; i < members_.size(); ++i) {
-    if (!members_[i].fsm || members_[i].fsm->status().reason.find("until a restart") == std::string::npos) continue;
-    is_asked = true;
-    crash(i, true);
-    start(i);
-  }
-  return is_asked;
-}
-
 void BootstrapWorld::heal() {
   options_.lost_percent = options_.late_percent = options_.bad_answer_percent = options_.garbage_percent = 0;
   isolated_.assign(members_.size(), false);

@@ -76,8 +76,6 @@ class BootstrapWorld {
   void hide(std::size_t i, bool is_hidden) { hidden_[i] = is_hidden; }
 
   bool is_ended(std::size_t i) const { return ended_.contains(i); }
-  // Restarts everybody who says that only a restart helps; true when there was one.
-  bool restart_who_asks_for_it();
   bool step();  // false when nothing is left to do
   void run_for(base::Duration duration);
   // Runs until every started member belongs to a cluster, at most `limit`. True when it happened.

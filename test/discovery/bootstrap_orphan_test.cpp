@@ -84,3 +84,50 @@ TEST_CASE("orphans: who was taken in never gives up, nor does one that does not 
   for (int i = 0; i < 300; ++i) unknowing.round({joiner(unknowing, 1), joiner(unknowing, 2)});
   REQUIRE(unknowing.all<Orphaned>().empty());
 }
+
+namespace {
+
+struct ContactedBench : Bench {
+  ContactedBench() : Bench(0) {
+    start();
+    fsm->on_member_heard(now, gone_cluster, "whitewater-1", "whitewater-1.ww:8090");
+  }
+  bool founds_in(base::Duration duration, const std::vector<PeerInfo>& answers) {
+    for (const auto end = now + duration; now < end;) {
+      round(answers);
+      if (!all<Persist>().empty()) return true;
+    }
+    return false;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("contacted: a member that a cluster greeted before it ended founds after orphan_after", "[bootstrap]") {
+  ContactedBench bench;
+  REQUIRE_FALSE(bench.founds_in(seconds(29), {bench.peer(1), bench.peer(2)}));
+  REQUIRE(bench.reason().find("whitewater-1 of cluster 0000000000000009 at whitewater-1.ww:8090 has contacted") == 0);
+  REQUIRE(bench.founds_in(seconds(5), {bench.peer(1), bench.peer(2)}));
+}
+
+TEST_CASE("contacted: each further contact begins the wait anew", "[bootstrap]") {
+  ContactedBench bench;
+  for (int i = 0; i < 5; ++i) {
+    REQUIRE_FALSE(bench.founds_in(seconds(20), {bench.peer(1), bench.peer(2)}));
+    bench.fsm->on_member_heard(bench.now, gone_cluster, "whitewater-1", "whitewater-1.ww:8090");
+  }
+}
+
+TEST_CASE("contacted: who exists and is silent may belong to that cluster", "[bootstrap]") {
+  ContactedBench bench;
+  bench.peers({0, 1, 2, 3});
+  REQUIRE_FALSE(bench.founds_in(seconds(300), {bench.peer(1), bench.peer(2)}));
+  bench.peers({0, 1, 2});
+  REQUIRE(bench.founds_in(seconds(5), {bench.peer(1), bench.peer(2)}));
+}
+
+TEST_CASE("contacted: a joiner that waits for that cluster keeps it in mind", "[bootstrap]") {
+  ContactedBench bench;
+  bench.peers({0, 1, 2, 3});
+  REQUIRE_FALSE(bench.founds_in(seconds(300), {bench.peer(1), bench.peer(2), joiner(bench, 3)}));
+}

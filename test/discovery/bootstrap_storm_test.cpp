@@ -109,12 +109,7 @@ std::string storm(std::uint64_t seed, Count count) {
   if (count == Count::replicas) world.scale(static_cast<std::uint32_t>(pods));
   if (twins) world.end_twin(twins->first, twins->second);
   start_all(world);
-  // What only a restart helps against says so.
-  bool is_formed = world.run_until_formed(seconds(120));
-  for (int i = 0; i < 3 && !is_formed && world.restart_who_asks_for_it(); ++i) {
-    is_formed = world.run_until_formed(seconds(120));
-  }
-  if (!is_formed) return "not formed\n" + world.describe();
+  if (!world.run_until_formed(seconds(120))) return "not formed\n" + world.describe();
   world.run_for(seconds(8));  // what is still under way changes nothing
   return world.check().empty() && world.is_formed() ? std::string() : world.describe();
 }
