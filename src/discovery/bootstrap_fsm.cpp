@@ -172,7 +172,9 @@ std::map<HostPort, std::string> BootstrapFsm::targets() const {
   for (const auto& [address, known] : discovered_) out.emplace(address, known.name);
   for (const auto& [address, contact] : contacts_) out.emplace(address, contact.name);
   const auto self = own_address(options_);
-  std::erase_if(out, [&](const auto& item) { return item.second == options_.name || describe(item.first) == self; });
+  std::erase_if(out, [&](const auto& item) {
+    return item.second == options_.name || describe(item.first) == self || own_addresses_.contains(item.first);
+  });
   return out;
 }
 
@@ -238,6 +240,14 @@ void BootstrapFsm::on_exchange_failed(base::Instant now, std::uint64_t exchange_
   } else {
     on_drive_failed(now, pending, std::move(reason));
   }
+}
+
+void BootstrapFsm::on_reached_itself(base::Instant now, std::uint64_t exchange_id) {
+  const auto it = pending_.find(exchange_id);
+  if (it == pending_.end()) return;
+  const auto& address = it->second.address;
+  if (is_ip_literal(address.host) && own_addresses_.size() < candidates_max) own_addresses_.insert(address);
+  on_exchange_failed(now, exchange_id, "this member itself");
 }
 
 void BootstrapFsm::maybe_end_round(base::Instant now) {

@@ -156,6 +156,9 @@ class BootstrapFsm {
   void on_peers(base::Instant now, const PeerSet& peers);
   void on_reply(base::Instant now, std::uint64_t exchange_id, const BootstrapReply& reply);
   void on_exchange_failed(base::Instant now, std::uint64_t exchange_id, std::string reason);
+  // The exchange ended at this very member. An IP address that leads here does so as long as this process runs, and is
+  // asked no more; a name may lead elsewhere next time.
+  void on_reached_itself(base::Instant now, std::uint64_t exchange_id);
   // A peer's request; the answer is a SendReply with the same id, at once or after a Persist.
   void on_request(base::Instant now, std::uint64_t request_id, const BootstrapRequest& request);
   void on_persisted(base::Instant now, std::uint64_t persist_id);
@@ -325,6 +328,7 @@ class BootstrapFsm {
 
   std::map<HostPort, Known> discovered_;
   std::map<HostPort, Contact> contacts_;  // with our token, or members that dialled for Raft
+  std::set<HostPort> own_addresses_;      // beside the advertised one
   std::map<base::ClusterId, Heard> heard_;
   std::string absence_ = "not found by discovery yet";
   bool has_peers_ = false;  // discovery came back at least once, with whatever

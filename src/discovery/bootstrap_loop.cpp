@@ -152,6 +152,8 @@ net::Awaitable<void> BootstrapLoop::exchange_task(SendExchange action) {
   const auto reply = payload ? decode_bootstrap_reply(*payload) : Result<BootstrapReply>(payload.error());
   if (reply) {
     fsm_.on_reply(net::now(), action.id, *reply);
+  } else if (reply.error() == base::Errc::self_connection) {
+    fsm_.on_reached_itself(net::now(), action.id);
   } else {
     fsm_.on_exchange_failed(net::now(), action.id, reply.error().message());
   }

@@ -43,6 +43,7 @@ void BootstrapFsm::learn_contact(base::Instant now, const PeerInfo& sender) {
 }
 
 void BootstrapFsm::add_contact(base::Instant now, const HostPort& address, const std::string& name) {
+  own_addresses_.erase(address);  // then it is somebody else's
   const auto known = answers_.find(address);
   const bool answers_already = known != answers_.end() && (known->second.info || known->second.is_pending);
   if (!discovered_.contains(address)) {

@@ -283,3 +283,32 @@ TEST_CASE("a handshake that names no cluster says nothing", "[bootstrap]") {
   for (int i = 0; i < 3; ++i) bench.round({bench.peer(1), bench.peer(2)});
   REQUIRE(bench.all<Persist>().size() == 1);
 }
+
+// A peers file of addresses names the member that reads it, too.
+TEST_CASE("an address that leads to this member itself is asked once, a name again and again", "[bootstrap]") {
+  MemberBench bench;
+  bench.fsm->on_cluster_view(bench.view(3, true));
+  PeerSet set;
+  set.peers.push_back(make_candidate("10.0.0.7", {"10.0.0.7", 8090}));
+  set.peers.push_back(make_candidate("whitewater-4", {"whitewater-4.ww", 8090}));
+  bench.fsm->on_peers(bench.now, set);
+  std::map<std::string, int> count;
+  for (int i = 0; i < 100; ++i) {
+    bench.now = bench.now + milliseconds(100);
+    bench.fsm->on_tick(bench.now);
+    for (const auto& send : bench.all<SendExchange>()) {
+      ++count[send.address.host];
+      bench.fsm->on_reached_itself(bench.now, send.id);
+    }
+  }
+  REQUIRE(count["10.0.0.7"] == 1);
+  REQUIRE(count["whitewater-4.ww"] > 3);
+  // Who speaks from there is somebody else.
+  auto other = bench.peer(7);
+  other.advertise = "10.0.0.7:8090";
+  bench.fsm->on_request(bench.now, 1, Hello{other});
+  bench.now = bench.now + seconds(5);
+  bench.fsm->on_tick(bench.now);
+  const auto sends = bench.all<SendExchange>();
+  REQUIRE(std::any_of(sends.begin(), sends.end(), [](const auto& send) { return send.address.host == "10.0.0.7"; }));
+}
