@@ -27,6 +27,8 @@ class Counter {
   void add(Number amount) {
     value_ += static_cast<double>(amount);
   }
+  // Of a counter that someone else keeps. One that begins again at 0 reads like a restart.
+  void set(double value) { value_ = value; }
   [[nodiscard]] double value() const { return value_; }
 
  private:

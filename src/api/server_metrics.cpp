@@ -49,7 +49,7 @@ constexpr SnapshotRow snapshot_rows[] = {
      read_member<&ServerSnapshot::read_indexes_failed>},
     {"etcd_server_heartbeat_send_failures_total", "The total number of leader heartbeat send failures.", true,
      read_member<&ServerSnapshot::heartbeat_send_failures>},
-    {"etcd_server_quota_backend_bytes", "Current backend storage quota size in bytes.", false,
+    {"etcd_server_quota_backend_bytes", "Size of the data volume in bytes: no smaller quota is set.", false,
      read_member<&ServerSnapshot::quota_bytes>},
     {"etcd_mvcc_db_total_size_in_bytes", "Total size of the underlying database physically allocated in bytes.", false,
      read_member<&ServerSnapshot::db_size_bytes>},
@@ -90,6 +90,15 @@ constexpr SnapshotRow snapshot_rows[] = {
      read_member<&ServerSnapshot::log_segments_used>},
     {"whitewater_log_segments_limit", "The log's size budget in segments; when it is used up, writes are refused.",
      false, read_member<&ServerSnapshot::log_segments_max>},
+    {"whitewater_connections_opened_total", "Client connections accepted.", true,
+     read_member<&ServerSnapshot::connections_opened>},
+    {"whitewater_connections_refused_total", "Connections over the limit, closed at once.", true,
+     read_member<&ServerSnapshot::connections_refused>},
+    {"whitewater_connections", "Open client connections.", false, read_member<&ServerSnapshot::connections>},
+    {"etcd_network_client_grpc_sent_bytes_total", "The total number of bytes sent to grpc clients.", true,
+     read_member<&ServerSnapshot::client_sent_bytes>},
+    {"etcd_network_client_grpc_received_bytes_total", "The total number of bytes received from grpc clients.", true,
+     read_member<&ServerSnapshot::client_received_bytes>},
     {"whitewater_snapshots_sent_total", "Snapshots that this leader brought to a follower.", true,
      read_member<&ServerSnapshot::snapshots_sent>},
     {"whitewater_snapshots_failed_total", "Attempts to bring a snapshot to a follower that ended early.", true,
@@ -121,6 +130,8 @@ const Buckets& round_trip_buckets_seconds() {
   static const Buckets buckets = exponential_buckets(0.0001, 2, 16);
   return buckets;
 }
+
+constexpr base::Duration slow_apply_min = base::milliseconds(100);  // as etcd warns
 
 // "/service/Method" as two labels.
 Labels rpc_labels(std::string_view rpc) {
@@ -158,30 +169,23 @@ std::string_view describe(Stage stage) {
 ServerMetrics::ServerMetrics(Registry& registry, const ServerFacts& facts, std::function<ServerSnapshot()> read)
     : log_sync(registry.histogram("etcd_disk_wal_fsync_duration_seconds",
                                   "The latency distributions of fsync called by WAL.", disk_buckets_seconds())),
-      log_write(registry.histogram("whitewater_log_write_duration_seconds",
-                                   "From handing a batch to the log to its being durable.", latency_buckets_seconds())),
       backend_commit(registry.histogram("etcd_disk_backend_commit_duration_seconds",
                                         "The latency distributions of commit called by backend.",
                                         disk_buckets_seconds())),
-      apply(registry.histogram("whitewater_apply_duration_seconds", "Applying one batch of committed entries.",
-                               latency_buckets_seconds())),
       batch_entries(registry.histogram("whitewater_log_batch_entries", "Entries in one batch of the log.",
                                        exponential_buckets(1, 2, 11))),
-      client_sent_bytes(registry.counter("etcd_network_client_grpc_sent_bytes_total",
-                                         "The total number of bytes sent to grpc clients.")),
-      client_received_bytes(registry.counter("etcd_network_client_grpc_received_bytes_total",
-                                             "The total number of bytes received from grpc clients.")),
       health_success(registry.counter("etcd_server_health_success", "The total number of successful health checks")),
       health_failures(registry.counter("etcd_server_health_failures", "The total number of failed health checks")),
-      slow_apply(registry.counter("etcd_server_slow_apply_total",
-                                  "The total number of slow apply requests (likely overloaded from slow disk).")),
-      connections_opened(registry.counter("whitewater_connections_opened_total", "Client connections accepted.")),
-      connections_refused(registry.counter("whitewater_connections_refused_total",
-                                           "Client connections over the limit, closed at once.")),
-      connections(registry.gauge("whitewater_connections", "Open client connections.")),
-      requests_refused(
-          registry.counter("whitewater_requests_refused_total", "Requests refused because a bounded queue was full.")),
-      registry_(registry) {
+      registry_(registry),
+      log_write_(registry.histogram("whitewater_log_write_duration_seconds",
+                                    "From handing a batch to the log to its being durable.",
+                                    latency_buckets_seconds())),
+      apply_(registry.histogram("whitewater_apply_duration_seconds", "Applying one batch of committed entries.",
+                                latency_buckets_seconds())),
+      slow_apply_(registry.counter("etcd_server_slow_apply_total",
+                                   "The total number of slow apply requests (likely overloaded from slow disk).")),
+      requests_refused_(registry.counter("whitewater_requests_refused_total",
+                                         "Requests refused because a bounded queue or the log was full.")) {
   for (std::size_t i = 0; i < stage_count; ++i) {
     stages_[i] = &registry.histogram("whitewater_request_stage_duration_seconds",
                                      "Time that a write spent in one stage on this member.", latency_buckets_seconds(),
@@ -240,6 +244,17 @@ void ServerMetrics::on_handled(std::string_view rpc, GrpcCode code) {
     handled = &registry_.counter("grpc_server_handled_total", handled_help, std::move(labels));
   }
   handled->add();
+  if (code == GrpcCode::resource_exhausted) requests_refused_.add();
+}
+
+void ServerMetrics::on_applied(base::Duration duration) {
+  apply_.record_ns(duration.count());
+  if (duration > slow_apply_min) slow_apply_.add();
+}
+
+void ServerMetrics::on_log_written(base::Duration duration) {
+  log_sync.record_ns(duration.count());
+  log_write_.record_ns(duration.count());
 }
 
 Counter& ServerMetrics::peer_sent_bytes(std::string_view to) {
@@ -253,10 +268,6 @@ Counter& ServerMetrics::peer_received_bytes(std::string_view from) {
 Counter& ServerMetrics::peer_sent_failures(std::string_view to) {
   return registry_.counter("etcd_network_peer_sent_failures_total", "The total number of send failures from peers.",
                            {{"To", std::string(to)}});
-}
-Counter& ServerMetrics::peer_received_failures(std::string_view from) {
-  return registry_.counter("etcd_network_peer_received_failures_total",
-                           "The total number of receive failures from peers.", {{"From", std::string(from)}});
 }
 Histogram& ServerMetrics::peer_round_trip(std::string_view to) {
   return registry_.histogram("etcd_network_peer_round_trip_time_seconds", "Round-Trip-Time histogram between peers.",

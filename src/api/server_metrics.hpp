@@ -13,6 +13,7 @@
 
 #include "api/errors.hpp"
 #include "api/metrics.hpp"
+#include "base/time.hpp"
 
 namespace whitewater::api {
 
@@ -50,7 +51,7 @@ struct ServerSnapshot {
   std::uint64_t read_indexes_failed = 0;
   std::uint64_t term = 0;
   std::uint64_t heartbeat_send_failures = 0;
-  std::int64_t quota_bytes = 0;
+  std::int64_t quota_bytes = 0;  // of the volume: there is no smaller quota
   std::int64_t db_size_bytes = 0;
   std::int64_t db_size_in_use_bytes = 0;
   std::int64_t current_revision = 0;
@@ -66,6 +67,11 @@ struct ServerSnapshot {
   std::uint64_t log_entries = 0;
   std::uint64_t log_segments_used = 0;
   std::uint64_t log_segments_max = 0;
+  std::uint64_t connections_opened = 0;
+  std::uint64_t connections_refused = 0;  // over the limit
+  std::uint64_t connections = 0;          // open now
+  std::uint64_t client_sent_bytes = 0;
+  std::uint64_t client_received_bytes = 0;
   std::uint64_t snapshots_sent = 0;
   std::uint64_t snapshots_failed = 0;
   std::uint64_t snapshots_installed = 0;
@@ -100,37 +106,34 @@ class ServerMetrics {
   void on_started(std::string_view rpc);
   void on_handled(std::string_view rpc, GrpcCode code);
 
+  void on_applied(base::Duration duration);      // one batch of committed entries
+  void on_log_written(base::Duration duration);  // one durable write
+
   Histogram& stage(Stage stage) { return *stages_[static_cast<std::size_t>(stage)]; }
 
   // Peers, by the id in hexadecimal; the references live as long as the registry.
   Counter& peer_sent_bytes(std::string_view to);
   Counter& peer_received_bytes(std::string_view from);
   Counter& peer_sent_failures(std::string_view to);
-  Counter& peer_received_failures(std::string_view from);
   Histogram& peer_round_trip(std::string_view to);
 
   Histogram& request_duration(std::string_view rpc);  // seconds, from accept to reply
 
   // Handles of the hot path.
-  Histogram& log_sync;         // etcd_disk_wal_fsync_duration_seconds: one durable write of the log, in etcd's buckets
-  Histogram& log_write;        // the same in finer buckets; record both
-  Histogram& backend_commit;   // etcd_disk_backend_commit_duration_seconds: one write batch of the store
-  Histogram& apply;            // one batch of committed entries
-  Histogram& batch_entries;    // entries per log batch
-  Counter& client_sent_bytes;  // etcd_network_client_grpc_sent_bytes_total
-  Counter& client_received_bytes;
+  Histogram& log_sync;        // etcd_disk_wal_fsync_duration_seconds: on_log_written in etcd's buckets
+  Histogram& backend_commit;  // etcd_disk_backend_commit_duration_seconds: one write batch of the store
+  Histogram& batch_entries;   // entries per log batch
   Counter& health_success;
   Counter& health_failures;
-  Counter& slow_apply;  // applies over 100 ms
-  Counter& connections_opened;
-  Counter& connections_refused;
-  Gauge& connections;
-  Counter& requests_refused;  // bounded queues full
 
  private:
   MethodMetrics& method(std::string_view rpc);
 
   Registry& registry_;
+  Histogram& log_write_;
+  Histogram& apply_;
+  Counter& slow_apply_;
+  Counter& requests_refused_;
   std::map<std::string, MethodMetrics, std::less<>> methods_;
   std::array<Histogram*, stage_count> stages_{};
 };

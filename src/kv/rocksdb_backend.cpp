@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <deque>
 #include <mutex>
 #include <utility>
@@ -194,6 +195,7 @@ struct RocksdbBackend::State {
   // A flush was asked for while writes were stopped (all write buffers waiting to be flushed); it is due after the next
   // write.
   bool is_flush_due = false;
+  std::function<void(base::Duration)> on_write;
   bool has_records_without_meta = false;
   std::size_t open_views = 0;
 
@@ -246,6 +248,7 @@ struct RocksdbBackend::State {
 };
 
 RocksdbBackend::RocksdbBackend(const RocksdbOptions& options) : state_(std::make_unique<State>()) {
+  state_->on_write = options.on_write;
   rocksdb::DB* db = nullptr;
   const auto status = rocksdb::DB::Open(make_options(options, state_->tracker), options.directory, &db);
   if (!status.ok()) {
@@ -331,7 +334,9 @@ bool RocksdbBackend::write(const WriteGroup& group, WriteMode mode) {
   }
   state.batch.Put(slice(encode_name(meta_id(group.meta))), encode_meta(group.meta));
 
+  const auto begin = std::chrono::steady_clock::now();
   if (!state.write_batch(mode)) return false;
+  if (state.on_write) state.on_write(std::chrono::steady_clock::now() - begin);
   state.meta = group.meta;
   state.has_meta = true;
   state.tracker->on_written(state.db->GetLatestSequenceNumber(), group.meta.applied, false);

@@ -10,9 +10,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "base/time.hpp"
 #include "kv/backend.hpp"
 
 namespace whitewater::kv {
@@ -25,6 +27,7 @@ struct RocksdbOptions {
   std::size_t block_cache_bytes = 8UL << 20;
   std::int64_t background_bytes_per_second = 64L << 20;  // flush and compaction together
   int open_files_max = 256;
+  std::function<void(base::Duration)> on_write;  // called with the duration of each group's write
 };
 
 class RocksdbBackend final : public Backend {

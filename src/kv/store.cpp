@@ -33,10 +33,30 @@ std::uint64_t mix(std::uint64_t z) {
 
 // The response of the command if it succeeded, with its transaction committed into `current`.
 template <class Response>
-CommandResponse finish(std::variant<ErrorCode, Response> result, WriteTxn& txn, Revision& current) {
+CommandResponse finish(std::variant<ErrorCode, Response> result, WriteTxn& txn, Revision& current,
+                       StoreCounters& counters) {
   if (const auto* error = std::get_if<ErrorCode>(&result)) return *error;
   current = txn.commit();
+  counters.puts += txn.counts().puts;
+  counters.deletes += txn.counts().deletes;
+  counters.put_bytes += txn.counts().put_bytes;
   return std::get<Response>(std::move(result));
+}
+
+std::uint64_t count_ranges(const TxnResponse& response) {
+  std::uint64_t count = 0;
+  for (const auto& part : response.responses) {
+    if (std::holds_alternative<RangeResponse>(part.op)) ++count;
+    if (const auto* nested = std::get_if<TxnResponse>(&part.op)) count += count_ranges(*nested);
+  }
+  return count;
+}
+
+void count_txn(const std::variant<ErrorCode, TxnResponse>& result, StoreCounters& counters) {
+  const auto* response = std::get_if<TxnResponse>(&result);
+  if (response == nullptr) return;
+  ++counters.txns;
+  counters.ranges += count_ranges(*response);
 }
 
 }  // namespace
@@ -109,18 +129,20 @@ CommandResponse Store::execute(const Command& command) {
 
 CommandResponse Store::execute_put(const PutRequest& request) {
   WriteTxn txn(*index_, *overlay_, current_, compacted_);
-  return finish<PutResponse>(txn.put(request), txn, current_);
+  return finish<PutResponse>(txn.put(request), txn, current_, counters_);
 }
 
 CommandResponse Store::execute_delete(const DeleteRangeRequest& request) {
   WriteTxn txn(*index_, *overlay_, current_, compacted_);
-  return finish<DeleteRangeResponse>(txn.delete_range(request), txn, current_);
+  return finish<DeleteRangeResponse>(txn.delete_range(request), txn, current_, counters_);
 }
 
 CommandResponse Store::execute_txn_command(const TxnRequest& request) {
   WriteTxn txn(*index_, *overlay_, current_, compacted_);
   const ReadView before(*index_, *overlay_, current_, compacted_);
-  return finish<TxnResponse>(execute_txn(request, before, &txn), txn, current_);
+  auto result = execute_txn(request, before, &txn);
+  count_txn(result, counters_);
+  return finish<TxnResponse>(std::move(result), txn, current_, counters_);
 }
 
 CommandResponse Store::execute_compaction(const CompactionRequest& request) {
@@ -132,11 +154,14 @@ CommandResponse Store::execute_compaction(const CompactionRequest& request) {
 }
 
 RangeResult Store::range(const RangeRequest& request) const {
+  ++counters_.ranges;
   return ReadView(*index_, *overlay_, current_, compacted_).range(request);
 }
 
 ReadTxnResult Store::read_txn(const TxnRequest& request) const {
-  return execute_txn(request, ReadView(*index_, *overlay_, current_, compacted_), nullptr);
+  auto result = execute_txn(request, ReadView(*index_, *overlay_, current_, compacted_), nullptr);
+  count_txn(result, counters_);
+  return result;
 }
 
 void Store::persist_upto(Index durable) {

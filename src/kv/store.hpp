@@ -35,6 +35,15 @@ inline constexpr std::size_t overlay_bytes_max = 64UL << 20;
 // Bytes of records that persist_upto() writes in one atomic group.
 inline constexpr std::size_t persist_group_bytes_max = 4UL << 20;
 
+// Since this process began; what a transaction does is counted too. As etcd's metrics count.
+struct StoreCounters {
+  std::uint64_t puts = 0;
+  std::uint64_t deletes = 0;  // keys deleted
+  std::uint64_t ranges = 0;
+  std::uint64_t txns = 0;
+  std::uint64_t put_bytes = 0;  // keys and values
+};
+
 struct StoreSize {
   std::uint64_t keys = 0;           // alive now
   std::uint64_t overlay_bytes = 0;  // applied and not yet persisted
@@ -92,6 +101,7 @@ class Store {
   // the overlay and of the backend. Reads every record: for checks, not for the hot path.
   [[nodiscard]] std::uint64_t hash() const;
   [[nodiscard]] StoreSize size() const;
+  [[nodiscard]] const StoreCounters& counters() const { return counters_; }
   // Test hook: the index's own invariants; aborts when one is broken.
   void check_invariants() const;
 
@@ -114,6 +124,7 @@ class Store {
   Revision current_ = 1;
   Revision compacted_ = -1;
   base::SharedBytes configuration_;
+  mutable StoreCounters counters_;        // reads count, too
   std::unique_ptr<CompactionWalk> walk_;  // while records of a compaction are being removed
 };
 

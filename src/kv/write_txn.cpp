@@ -44,6 +44,8 @@ std::variant<ErrorCode, PutResponse> WriteTxn::put(const PutRequest& request) {
                                   .version = outcome.version,
                                   .lease = request.ignore_lease ? previous->lease : request.lease,
                                   .value = request.ignore_value ? previous->value : request.value}));
+  ++counts_.puts;
+  counts_.put_bytes += request.key.size() + request.value.size();
   PutResponse response;
   response.header_revision = revision();
   if (request.prev_kv) response.prev_kv = std::move(previous);
@@ -71,6 +73,7 @@ DeleteRangeResponse WriteTxn::delete_range(const DeleteRangeRequest& request) {
     WW_ASSERT(is_removed);
     records_.add(id, encode_record({.tombstone = true, .key = entry->key(), .value = {}}));
   }
+  counts_.deletes += entries.size();
   response.header_revision = revision();
   return response;
 }

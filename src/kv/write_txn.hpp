@@ -24,6 +24,12 @@ class WriteTxn {
   [[nodiscard]] ReadView view() const { return {index_, records_, revision(), compacted_}; }
   // The store's revision if it ended now.
   [[nodiscard]] Revision revision() const { return changes_ == 0 ? begin_ : begin_ + 1; }
+  struct Counts {
+    std::uint64_t puts = 0;
+    std::uint64_t deletes = 0;
+    std::uint64_t put_bytes = 0;
+  };
+  [[nodiscard]] const Counts& counts() const { return counts_; }
   // Returns the store's new revision.
   [[nodiscard]] Revision commit();
 
@@ -36,6 +42,7 @@ class WriteTxn {
   Revision compacted_;
   std::uint32_t changes_ = 0;
   std::size_t records_before_;
+  Counts counts_;
   bool is_committed_ = false;
 };
 

@@ -96,8 +96,13 @@ Awaitable<bool> PeerAcceptor::shake_hands(Session* session) {
 
 Awaitable<void> PeerAcceptor::refuse(Session* session, Refused refused) {
   ++counters_.refused;
-  sink_.warn("net", "refused a peer connection",
-             {{"cause", to_string(refused.refusal.reason)}, {"detail", refused.refusal.text}});
+  // A list of peers may name this member too.
+  const bool is_harmless =
+      refused.refusal.reason == RefusalReason::self_connection && refused.newer_own_incarnation.is_zero();
+  sink_.write({is_harmless ? base::LogLevel::info : base::LogLevel::warn,
+               "net",
+               "refused a peer connection",
+               {{"cause", to_string(refused.refusal.reason)}, {"detail", refused.refusal.text}}});
   if (!refused.newer_own_incarnation.is_zero()) handler_.on_superseded(refused.newer_own_incarnation);
   if (!refused.dialler.cluster.is_zero()) handler_.on_refused_hello(refused.dialler);
   const auto sent = co_await session->stream.write(encode_frame(FrameType::refused, encode(refused.refusal)));
@@ -246,6 +251,12 @@ void PeerAcceptor::note_end(const Session& session, error_code error) {
   if (is_bad && !session.is_ended) ++counters_.bad_frames;
   sink_.info("net", "a peer's connection ended",
              {{"peer", base::to_hex(session.peer.node)}, {"name", session.peer.name}, {"cause", cause}});
+}
+
+std::map<base::NodeId, std::uint64_t> PeerAcceptor::received_bytes() const {
+  std::map<base::NodeId, std::uint64_t> out;
+  for (const auto& [sender, session] : current_) out[sender.first] += session->stream.counters().received_bytes;
+  return out;
 }
 
 PeerAcceptorCounters PeerAcceptor::counters() const {

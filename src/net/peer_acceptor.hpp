@@ -69,6 +69,8 @@ class PeerAcceptor final : public StreamHandler {
   Awaitable<void> serve(TcpSocket socket, std::string head) override;
 
   [[nodiscard]] PeerAcceptorCounters counters() const;
+  // Of the running sessions, by sender.
+  [[nodiscard]] std::map<base::NodeId, std::uint64_t> received_bytes() const;
   [[nodiscard]] std::size_t session_count() const { return session_count_; }
   // Ends the connection of a member that was removed.
   void close_sessions(base::NodeId sender);

@@ -188,7 +188,7 @@ Awaitable<void> PeerLink::read_loop(FrameStream* stream) {
     if (frame->type != FrameType::pong) fail(base::Errc::malformed);
     last_heard_ = now();
     if (ping_sent_ && frame->payload == encode_ping(*ping_sent_)) {
-      counters_.last_rtt = last_heard_ - *ping_sent_;
+      owner_.on_round_trip(peer_.id, last_heard_ - *ping_sent_);
       ping_sent_.reset();
     }
   }

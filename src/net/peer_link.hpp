@@ -40,7 +40,6 @@ struct PeerLinkCounters {
   std::uint64_t dials = 0;
   std::uint64_t connects = 0;  // completed handshakes
   std::uint64_t refusals = 0;
-  std::optional<base::Duration> last_rtt;  // of the last ping
 };
 
 // What a link needs from its owner.
@@ -53,6 +52,7 @@ class PeerLinkOwner {
   virtual Awaitable<base::Result<std::vector<Endpoint>>> resolve(std::string name) = 0;
   virtual void on_link_up(const PeerInfo& peer) = 0;
   virtual void on_link_down(base::NodeId peer, std::string why) = 0;
+  virtual void on_round_trip(base::NodeId peer, base::Duration duration) = 0;  // of each ping
   // stale_incarnation means that a newer run of this member exists: the owner ends the process.
   virtual void on_link_refused(base::NodeId peer, const Refusal& refusal) = 0;
 };

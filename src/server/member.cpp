@@ -217,7 +217,9 @@ void Member::drive() {
 
 void Member::perform(replica::Effects effects) {
   if (effects.persist) {
-    counters_.entries_logged += effects.persist->entries.size();
+    const std::size_t entries = effects.persist->entries.size();
+    counters_.entries_logged += entries;
+    if (entries > 0 && log_batch_observer_) log_batch_observer_(entries);
     log_.append({effects.persist->token + log_token_offset_, effects.persist->hard_state,
                  std::move(effects.persist->entries), reset_of(*effects.persist)});
     if (log_pressure(log_.stats()) != replica::LogPressure::low) log_pressed_.notify();

@@ -90,6 +90,8 @@ class Member {
   void on_applied_configuration(std::function<void(const replica::AppliedConfiguration&)> observer) {
     applied_configuration_observer_ = std::move(observer);
   }
+  // Called with the entries of each batch that goes to the log.
+  void on_log_batch(std::function<void(std::size_t)> observer) { log_batch_observer_ = std::move(observer); }
   void on_apply_latency(std::function<void(base::Duration)> observer) { apply_observer_ = std::move(observer); }
 
  private:
@@ -130,6 +132,7 @@ class Member {
   std::function<void(const core::Configuration&)> configuration_observer_;
   std::function<void(const replica::AppliedConfiguration&)> applied_configuration_observer_;
   std::function<void(base::Duration)> apply_observer_;
+  std::function<void(std::size_t)> log_batch_observer_;
   std::function<void(base::NodeId)> snapshot_observer_;
   core::Configuration seen_configuration_;
   core::Role seen_role_ = core::Role::follower;

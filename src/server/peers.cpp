@@ -136,12 +136,16 @@ bool Peers::is_connected(base::NodeId peer) const {
   return links != links_.end() && links->second->raft->is_connected();
 }
 
-std::uint64_t Peers::dropped_messages() const {
-  std::uint64_t sum = 0;
+std::map<base::NodeId, PeerTraffic> Peers::traffic() const {
+  std::map<base::NodeId, PeerTraffic> out;
   for (const auto& [id, links] : links_) {
-    sum += links->raft->counters().dropped_messages + links->control->counters().dropped_messages;
+    for (const auto* link : {links->raft.get(), links->control.get()}) {
+      const net::PeerLinkCounters counters = link->counters();
+      out[id].sent_bytes += counters.stream.sent_bytes;
+      out[id].dropped_messages += counters.dropped_messages;
+    }
   }
-  return sum;
+  return out;
 }
 
 net::Awaitable<base::Result<std::vector<net::Endpoint>>> Peers::resolve(std::string name) {
@@ -155,6 +159,10 @@ void Peers::on_link_up(const net::PeerInfo& peer) {
 void Peers::on_link_down(base::NodeId peer, std::string why) {
   sink_.info("peer", "connection lost: " + why, {{"peer_id", base::to_hex(peer)}});
   refresher_.wake();
+}
+
+void Peers::on_round_trip(base::NodeId peer, base::Duration duration) {
+  if (round_trip_) round_trip_(peer, duration);
 }
 
 void Peers::on_link_refused(base::NodeId peer, const net::Refusal& refusal) {

@@ -17,6 +17,11 @@
 
 namespace whitewater::server {
 
+struct PeerTraffic {
+  std::uint64_t sent_bytes = 0;
+  std::uint64_t dropped_messages = 0;  // before they were sent
+};
+
 class Peers final : public MessageSender, public net::PeerLinkOwner {
  public:
   using IdentityView = std::function<net::LocalIdentity()>;
@@ -38,17 +43,21 @@ class Peers final : public MessageSender, public net::PeerLinkOwner {
   // Where a member is dialled.
   [[nodiscard]] std::string address_of(const core::Member& member) const;
   void on_link_up_call(std::function<void(base::NodeId)> observer) { link_up_ = std::move(observer); }
+  void on_round_trip_call(std::function<void(base::NodeId, base::Duration)> observer) {
+    round_trip_ = std::move(observer);
+  }
   void on_superseded_call(std::function<void(base::Incarnation)> observer) { superseded_ = std::move(observer); }
 
   bool send(core::Message message) override;
   [[nodiscard]] bool is_connected(base::NodeId peer) const;
-  // Messages that were dropped before they were sent, to all members together.
-  [[nodiscard]] std::uint64_t dropped_messages() const;
+  // To the members that there are links to.
+  [[nodiscard]] std::map<base::NodeId, PeerTraffic> traffic() const;
 
   net::LocalIdentity identity() const override { return identity_(); }
   net::Awaitable<base::Result<std::vector<net::Endpoint>>> resolve(std::string name) override;
   void on_link_up(const net::PeerInfo& peer) override;
   void on_link_down(base::NodeId peer, std::string why) override;
+  void on_round_trip(base::NodeId peer, base::Duration duration) override;
   void on_link_refused(base::NodeId peer, const net::Refusal& refusal) override;
 
  private:
@@ -76,6 +85,7 @@ class Peers final : public MessageSender, public net::PeerLinkOwner {
   std::vector<std::unique_ptr<Links>> closing_;
   std::map<base::NodeId, Announced> announced_;  // at most announced_max
   std::function<void(base::NodeId)> link_up_;
+  std::function<void(base::NodeId, base::Duration)> round_trip_;
   std::function<void(base::Incarnation)> superseded_;
 };
 

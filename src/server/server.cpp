@@ -100,8 +100,9 @@ Server::~Server() = default;
 
 // The store first: the log hands over the entries that the store has not applied.
 void Server::open_disk() {
-  identity_ = std::make_unique<Identity>(open_data_dir(
-      {options_.data_dir, options_.name, options_.allow_unsafe_fs, false}, options_.rejoin_removed, sink_));
+  identity_ =
+      std::make_unique<Identity>(open_data_dir({options_.data_dir, options_.name, options_.allow_unsafe_fs, false},
+                                               {options_.rejoin_removed, options_.pod_uid}, sink_));
   const log::DataDir& directory = identity_->directory();
   rng_ = base::Rng(rng_.next() ^ identity_->node().value);
   sink_.info("server", "I am " + options_.name,
@@ -116,10 +117,10 @@ void Server::open_disk() {
   for (const std::string& warning : directory.warnings()) sink_.warn("server", warning);
 
   phase_ = api::StartupPhase::opening_store;
-  kv::RocksdbOptions store_options;
   slots_ = std::make_unique<StoreSlots>(directory.path());
-  store_options.directory = slots_->active();
-  store_ = std::make_unique<kv::Store>(std::make_unique<kv::RocksdbBackend>(store_options));
+  kv::RocksdbOptions backend = store_options();
+  backend.directory = slots_->active();
+  store_ = std::make_unique<kv::Store>(std::make_unique<kv::RocksdbBackend>(backend));
 
   phase_ = api::StartupPhase::replaying_log;
   log::LogOptions log_options;
@@ -211,20 +212,28 @@ discovery::BootstrapOptions Server::bootstrap_options() const {
   return bootstrap;
 }
 
+kv::RocksdbOptions Server::store_options() {
+  kv::RocksdbOptions options;
+  options.on_write = [this](base::Duration duration) {
+    if (metrics_) metrics_->backend_commit.record_ns(duration.count());
+  };
+  return options;
+}
+
 void Server::make_network() {
   metrics_ = std::make_unique<api::ServerMetrics>(
       registry_,
       api::ServerFacts{base::to_hex(identity_->node()), version_, std::string(net::reactor_name()),
                        std::string(log::describe(log_->stats().strategy)), reactor_reason_},
       [this] { return snapshot(); });
-  log_->on_write_latency([this](base::Duration latency) { metrics_->log_sync.record_ns(latency.count()); });
+  log_->on_write_latency([this](base::Duration latency) { metrics_->on_log_written(latency); });
   client_api_ = std::make_unique<ClientApi>(
       ClientApiOptions{version_, options_.max_request_bytes, options_.max_txn_ops}, *this, registry_, *metrics_);
   net::HttpServerOptions http;
   http.body_bytes_max = api::http_body_bytes_max;
   http_ = std::make_unique<net::HttpServer>(executor_, *client_api_, watchdog_, http);
   snapshot_installer_ = std::make_unique<SnapshotInstaller>(
-      executor_, *slots_, [this] { return member_.get(); },
+      executor_, *slots_, store_options(), [this] { return member_.get(); },
       [this] { return snapshot_sender_ && snapshot_sender_->is_sending(); }, sink_, snapshot_counters_);
   acceptor_ = std::make_unique<net::PeerAcceptor>(*this, watchdog_, sink_, net::PeerAcceptorOptions{},
                                                   snapshot_installer_.get());
@@ -232,6 +241,9 @@ void Server::make_network() {
       executor_, *source_, *refresher_, [this] { return identity(); }, base::Rng(rng_.next()), sink_);
   peers_->on_link_up_call([this](base::NodeId peer) {
     if (member_) member_->on_peer_connected(peer);
+  });
+  peers_->on_round_trip_call([this](base::NodeId peer, base::Duration duration) {
+    metrics_->peer_round_trip(base::to_hex(peer)).record_ns(duration.count());
   });
   peers_->on_superseded_call([this](base::Incarnation newer) { end_superseded(newer); });
 
@@ -309,7 +321,8 @@ net::Awaitable<void> Server::serve_member() {
                                                       base::Rng(rng_.next()), sink_, snapshot_counters_);
   member_->on_snapshot_wanted([this](base::NodeId peer) { snapshot_sender_->send(peer); });
   tasks_.spawn(snapshot_sender_->run());
-  member_->on_apply_latency([this](base::Duration latency) { metrics_->apply.record_ns(latency.count()); });
+  member_->on_apply_latency([this](base::Duration latency) { metrics_->on_applied(latency); });
+  member_->on_log_batch([this](std::size_t entries) { metrics_->batch_entries.record(static_cast<double>(entries)); });
   refresher_->set_formed(true);
   phase_ = api::StartupPhase::serving;
   membership_ = std::make_unique<Membership>(autopilot_options(), *member_, *peers_,
@@ -618,13 +631,13 @@ void Server::on_superseded(base::Incarnation newer) { end_superseded(newer); }
 
 // Its log and store are of no use to the cluster any more; they stay for people to look at.
 void Server::end_removed(const std::string& how) {
-  discovery::BootstrapMeta meta;
-  meta.state = discovery::MemberState::removed;
-  meta.cluster_id = identity_->cluster();
-  identity_->store(meta);
-  throw FatalError(ExitCode::superseded, "this member was removed from its cluster (" + how +
-                                             "); it will not take part any more until " +
-                                             identity_->directory().path() + " is empty");
+  identity_->store_removed(options_.pod_uid);
+  const std::string path = identity_->directory().path();
+  throw FatalError(ExitCode::superseded,
+                   "this member was removed from its cluster (" + how + "); " +
+                       (options_.rejoin_removed ? "it joins again as a new member when it is started again" +
+                                                      std::string(options_.pod_uid.empty() ? "" : " in another pod")
+                                                : "it will not take part any more until " + path + " is empty"));
 }
 
 // It joined a cluster that ended before it was taken in.

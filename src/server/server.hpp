@@ -60,6 +60,7 @@ class Server final : public net::PeerHandler, public discovery::BootstrapTranspo
 
  private:
   void open_disk();
+  [[nodiscard]] kv::RocksdbOptions store_options();
   void make_discovery();
   void make_network();
   [[nodiscard]] discovery::BootstrapOptions bootstrap_options() const;

@@ -1,6 +1,7 @@
 // What the server says about itself: probes, the members' table, metrics.
 #include <dirent.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <boost/json.hpp>
@@ -29,6 +30,12 @@ std::uint64_t count_open_fds() {
   while (::readdir(directory) != nullptr) ++count;
   ::closedir(directory);
   return count < 3 ? 0 : count - 3;  // ".", ".." and the directory itself
+}
+
+std::int64_t volume_bytes(const std::string& path) {
+  struct statvfs volume{};
+  if (::statvfs(path.c_str(), &volume) != 0) return 0;
+  return static_cast<std::int64_t>(volume.f_blocks) * static_cast<std::int64_t>(volume.f_frsize);
 }
 
 void fill_process(api::ServerSnapshot& snapshot) {
@@ -230,6 +237,20 @@ api::ServerSnapshot Server::snapshot() {
   snapshot.is_expect_inferred = bootstrap_->status().is_inferred;
   snapshot.is_data_volatile = identity_->directory().filesystem().is_volatile;
   fill_process(snapshot);
+  snapshot.quota_bytes = volume_bytes(identity_->directory().path());
+  snapshot.connections_opened = http_->counters().connections;
+  snapshot.connections = http_->counters().open_connections;
+  snapshot.connections_refused = listener_->counters().refused_full;
+  snapshot.client_sent_bytes = http_->counters().sent_bytes;
+  snapshot.client_received_bytes = http_->counters().received_bytes;
+  for (const auto& [peer, traffic] : peers_->traffic()) {
+    metrics_->peer_sent_bytes(base::to_hex(peer)).set(static_cast<double>(traffic.sent_bytes));
+    metrics_->peer_sent_failures(base::to_hex(peer)).set(static_cast<double>(traffic.dropped_messages));
+    snapshot.heartbeat_send_failures += traffic.dropped_messages;
+  }
+  for (const auto& [peer, bytes] : acceptor_->received_bytes()) {
+    metrics_->peer_received_bytes(base::to_hex(peer)).set(static_cast<double>(bytes));
+  }
   if (!member_) return snapshot;
   const core::Node& node = member_->node();
   const kv::StoreSize size = member_->store().size();
@@ -251,7 +272,12 @@ api::ServerSnapshot Server::snapshot() {
   snapshot.compact_revision = member_->store().compact_revision();
   snapshot.keys = size.keys;
   snapshot.log_entries = member_->counters().entries_logged;
-  snapshot.heartbeat_send_failures = peers_->dropped_messages();
+  const kv::StoreCounters& store = member_->store().counters();
+  snapshot.puts = store.puts;
+  snapshot.deletes = store.deletes;
+  snapshot.ranges = store.ranges;
+  snapshot.txns = store.txns;
+  snapshot.put_bytes = store.put_bytes;
   return snapshot;
 }
 

@@ -184,10 +184,12 @@ struct SnapshotInstaller::Incoming {
   std::unique_ptr<kv::SnapshotWriter> writer;
 };
 
-SnapshotInstaller::SnapshotInstaller(net::Executor executor, StoreSlots& slots, std::function<Member*()> member,
-                                     std::function<bool()> is_reading, base::LogSink& sink, SnapshotCounters& counters)
+SnapshotInstaller::SnapshotInstaller(net::Executor executor, StoreSlots& slots, kv::RocksdbOptions store_options,
+                                     std::function<Member*()> member, std::function<bool()> is_reading,
+                                     base::LogSink& sink, SnapshotCounters& counters)
     : executor_(executor),
       slots_(slots),
+      store_options_(std::move(store_options)),
       member_(std::move(member)),
       is_reading_(std::move(is_reading)),
       sink_(sink),
@@ -231,7 +233,7 @@ net::Awaitable<base::Result<void>> SnapshotInstaller::begin(net::PeerInfo from, 
   incoming->configuration = std::move(*configuration);
   incoming->folder = slots_.fresh();
   const auto backend = std::make_shared<std::unique_ptr<kv::Backend>>();
-  kv::RocksdbOptions options;
+  kv::RocksdbOptions options = store_options_;
   options.directory = incoming->folder;
   co_await run_blocking(&opener_, [backend, options] { *backend = std::make_unique<kv::RocksdbBackend>(options); });
   incoming->writer = std::make_unique<kv::SnapshotWriter>(std::move(*backend), *header);

@@ -63,8 +63,9 @@ class SnapshotInstaller final : public net::SnapshotHandler {
  public:
   // `member` gives null until this process belongs to a cluster. `is_reading` tells whether the present store is still
   // read by a SnapshotSender, which it must outlive.
-  SnapshotInstaller(net::Executor executor, StoreSlots& slots, std::function<Member*()> member,
-                    std::function<bool()> is_reading, base::LogSink& sink, SnapshotCounters& counters);
+  SnapshotInstaller(net::Executor executor, StoreSlots& slots, kv::RocksdbOptions store_options,
+                    std::function<Member*()> member, std::function<bool()> is_reading, base::LogSink& sink,
+                    SnapshotCounters& counters);
   ~SnapshotInstaller() override;
   SnapshotInstaller(const SnapshotInstaller&) = delete;
   SnapshotInstaller& operator=(const SnapshotInstaller&) = delete;
@@ -94,6 +95,7 @@ class SnapshotInstaller final : public net::SnapshotHandler {
 
   net::Executor executor_;
   StoreSlots& slots_;
+  kv::RocksdbOptions store_options_;
   std::function<Member*()> member_;
   std::function<bool()> is_reading_;
   base::LogSink& sink_;

@@ -37,7 +37,6 @@ TEST_CASE("the member's exposition is valid, used and unused") {
   metrics.peer_sent_bytes("ab").add(10);
   metrics.peer_received_bytes("ab").add(10);
   metrics.peer_sent_failures("ab").add();
-  metrics.peer_received_failures("ab").add();
   metrics.peer_round_trip("ab").record(0.001);
   metrics.request_duration("/etcdserverpb.KV/Put").record(0.001);
   for (std::size_t i = 0; i < api::stage_count; ++i) metrics.stage(static_cast<api::Stage>(i)).record(0.001);
@@ -124,4 +123,21 @@ TEST_CASE("histograms under etcd's names have etcd's buckets") {
   REQUIRE(round_trip.size() == 16);
   CHECK(round_trip.front() == Approx(0.0001));
   CHECK(round_trip.back() == Approx(3.2768));
+}
+
+TEST_CASE("a durable write counts under etcd's name and under ours; an apply over 100 ms is slow") {
+  Fixture fixture;
+  fixture.metrics.on_log_written(base::milliseconds(3));
+  fixture.metrics.on_applied(base::milliseconds(100));
+  fixture.metrics.on_applied(base::milliseconds(101));
+  fixture.metrics.on_handled("/etcdserverpb.KV/Put", api::GrpcCode::resource_exhausted);
+  fixture.metrics.on_handled("/etcdserverpb.KV/Put", api::GrpcCode::unavailable);
+  const std::string text = fixture.registry.expose();
+  for (const char* line :
+       {"etcd_disk_wal_fsync_duration_seconds_count 1\n", "whitewater_log_write_duration_seconds_count 1\n",
+        "whitewater_apply_duration_seconds_count 2\n", "etcd_server_slow_apply_total 1\n",
+        "whitewater_requests_refused_total 1\n"}) {
+    INFO(line);
+    CHECK(text.find(line) != std::string::npos);
+  }
 }

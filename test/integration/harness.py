@@ -334,6 +334,14 @@ class Member:
         return reply.json
 
 
+def metric(member, name):
+    """The first sample of a metric, whatever its labels."""
+    for line in member.get("/metrics").body.decode().splitlines():
+        if line.startswith(name + " ") or line.startswith(name + "{"):
+            return float(line.split()[-1])
+    return None
+
+
 class Cluster:
     """Members 0..count-1 with a DNS server, on loopback or in a netns.Network. As a context manager it ends everything and keeps
     the folder on failure."""

@@ -1,7 +1,7 @@
 """The HTTP API as curl sees it, through a cluster of three: etcd's shapes, errors and codes."""
 import json
 
-from harness import DEFAULTS, Cluster, b64, check, unb64, wait_for
+from harness import DEFAULTS, Cluster, b64, check, metric, unb64, wait_for
 
 
 def expect(reply, status, body=None, part=None):
@@ -91,6 +91,31 @@ def scenario_transactions(context):
         missing = client.call("/v3/kv/range", {"key": b64("d")}).json
         check("kvs" not in missing, "a refused transaction left something behind")
         expect(txn({}), 200)
+
+
+def scenario_metrics_count(context):
+    """After requests of each kind every metric that an alert or a dashboard reads counts them: none stays 0 for ever."""
+    with Cluster(context, environment=DEFAULTS) as cluster:
+        cluster.start()
+        leader = next(m for m in cluster.members if metric(m, "etcd_server_is_leader") == 1)
+        before = metric(leader, "etcd_mvcc_put_total")
+        client = leader.client()
+        for i in range(5):
+            expect(client.call("/v3/kv/put", {"key": b64(f"count/{i}"), "value": b64("12345678")}), 200)
+        expect(client.call("/v3/kv/range", {"key": b64("count/1")}), 200)
+        expect(client.call("/v3/kv/txn", {"success": [{"requestPut": {"key": b64("count/t"), "value": b64("1")}}]}), 200)
+        expect(client.call("/v3/kv/deleterange", {"key": b64("count/"), "range_end": b64("count0")}), 200)
+        check(metric(leader, "etcd_mvcc_put_total") == before + 6, f"puts: {before} and {metric(leader, 'etcd_mvcc_put_total')}")
+        wait_for("a ping of each link", lambda: metric(leader, "etcd_network_peer_round_trip_time_seconds_count"), 10)
+        for name in ("etcd_mvcc_delete_total", "etcd_mvcc_range_total", "etcd_mvcc_txn_total", "etcd_debugging_mvcc_total_put_size_in_bytes",
+                     "etcd_server_quota_backend_bytes", "etcd_network_client_grpc_sent_bytes_total",
+                     "etcd_network_client_grpc_received_bytes_total", "etcd_network_peer_sent_bytes_total",
+                     "etcd_network_peer_received_bytes_total", "etcd_disk_backend_commit_duration_seconds_count",
+                     "etcd_disk_wal_fsync_duration_seconds_count", "whitewater_log_write_duration_seconds_count",
+                     "whitewater_apply_duration_seconds_count", "whitewater_log_batch_entries_count", "whitewater_connections",
+                     "whitewater_connections_opened_total"):
+            check((metric(leader, name) or 0) > 0, f"{name} is {metric(leader, name)} after requests of each kind")
+        client.close()
 
 
 def scenario_operational_endpoints(context):

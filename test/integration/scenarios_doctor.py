@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import RAFT_PORT, Cluster, Skip, check, wait_for
+from harness import RAFT_PORT, Cluster, Skip, check, metric, wait_for
 from scenarios_clock import libfaketime
 
 SHARED_MEMORY = pathlib.Path("/dev/shm")
@@ -32,13 +32,6 @@ def findings(report, severity, about):
 def check_found(report, severity, about, part):
     texts = [one["text"] for one in findings(report, severity, about)]
     check(any(part in text for text in texts), f"no {severity} about {about} says {part!r}: {json.dumps(report, indent=1)}")
-
-
-def metric(member, name):
-    for line in member.get("/metrics").body.decode().splitlines():
-        if line.startswith(name + " ") or line.startswith(name + "{"):
-            return float(line.split()[-1])
-    return None
 
 
 def scenario_doctor_of_a_healthy_member(context):

@@ -8,12 +8,12 @@ import threading
 import time
 
 import linearizability
-from harness import FAST, NET, RAFT_PORT, ZONE, check, wait_for
+from harness import FAST, NET, RAFT_PORT, ZONE, check, metric, wait_for
 from kubernetes_api import API_ADDRESS, GUIDE_ROLE, KubernetesCluster
 from load import GapWriter, Load
 from scenarios_bootstrap import check_formed
 from scenarios_discovery import discover
-from scenarios_doctor import check_found, doctor, findings, metric
+from scenarios_doctor import check_found, doctor, findings
 from scenarios_membership import QUICK, roles, voters, wait_roles
 
 AWAY_SECONDS = int(os.environ.get("WHITEWATER_API_AWAY_SECONDS", "20"))

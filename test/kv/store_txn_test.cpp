@@ -233,3 +233,21 @@ TEST_CASE("a read-only transaction answers like one through the log and changes 
   CHECK(std::get<ErrorCode>(h.store().read_txn(txn_of({}, {{future}}))) == ErrorCode::future_revision);
   CHECK(h.txn(txn).header_revision == 2);
 }
+
+TEST_CASE("the store counts what was done, in transactions and out of them, and not what was refused") {
+  StoreHarness h;
+  h.put("a", "12");
+  h.txn(txn_of({}, {{put_of("b", "345")}, {range_of("a")}, {txn_of({}, {{put_of("c", "")}, {range_of("b")}})}}));
+  PutRequest refused = put_of("none", "");
+  refused.ignore_value = true;
+  CHECK(h.error(refused) == ErrorCode::key_not_found);
+  h.erase("a", "c");
+  CHECK(std::holds_alternative<RangeResponse>(h.store().range(everything())));
+  CHECK(std::holds_alternative<TxnResponse>(h.store().read_txn(txn_of({}, {{range_of("c")}}))));
+  const StoreCounters& counters = h.store().counters();
+  CHECK(counters.puts == 3);
+  CHECK(counters.put_bytes == 8);
+  CHECK(counters.deletes == 2);
+  CHECK(counters.ranges == 4);
+  CHECK(counters.txns == 2);
+}

@@ -1,6 +1,7 @@
 // Two ends of the peer protocol on loopback: a member that receives, and a member that dials.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -70,11 +71,13 @@ class RecordingOwner final : public PeerLinkOwner {
   }
   void on_link_up(const PeerInfo&) override { ++up_count; }
   void on_link_down(base::NodeId, std::string) override { ++down_count; }
+  void on_round_trip(base::NodeId, base::Duration duration) override { last_round_trip = duration; }
   void on_link_refused(base::NodeId, const Refusal& refusal) override { refusals.push_back(refusal); }
 
   LocalIdentity self;
   std::vector<Endpoint> addresses;
   std::vector<Refusal> refusals;
+  std::optional<base::Duration> last_round_trip;
   int resolve_count = 0;
   int up_count = 0;
   int down_count = 0;

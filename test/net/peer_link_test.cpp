@@ -42,7 +42,7 @@ TEST_CASE("every kind of message arrives as it was sent") {
     CHECK(receiver.handler.hellos.size() == 1);
     CHECK(receiver.handler.hellos[0].node == base::NodeId(11));
     CHECK(dialler.link.counters().sent_messages == sent.size());
-    CHECK(co_await eventually([&] { return dialler.link.counters().last_rtt.has_value(); }));
+    CHECK(co_await eventually([&] { return dialler.owner.last_round_trip.has_value(); }));
     co_await dialler.stop();
     co_await receiver.stop();
   });
@@ -55,7 +55,7 @@ TEST_CASE("messages of one turn leave in one write and arrive in one batch") {
     options.ping_interval = base::seconds(10);
     Dialler dialler(executor, identity(11), 22, {receiver.endpoint()}, options);
     REQUIRE(co_await dialler.connected());
-    CHECK(co_await eventually([&] { return dialler.link.counters().last_rtt.has_value(); }));
+    CHECK(co_await eventually([&] { return dialler.owner.last_round_trip.has_value(); }));
     const auto writes_before = dialler.link.counters().stream.writes;
     for (std::uint64_t i = 0; i < 100; ++i) dialler.link.send(dialler.message(samples::append(i, 1, 64)));
     CHECK(co_await eventually([&] { return receiver.handler.messages.size() == 100; }));
