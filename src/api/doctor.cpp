@@ -26,8 +26,9 @@ std::size_t wanted_peers(const DoctorInput& in) {
 
 std::string bootstrap_step(const DoctorInput& in) {
   if (in.bootstrap.is_removed) {
-    return "a member that is to come back begins anew: empty its data directory, or start it once with "
-           "--rejoin-removed; one that is not to come back can be deleted";
+    return "a member that is to come back begins anew: delete its pod where rejoin_removed is set (the chart does), "
+           "else empty its data directory, or start it once with --rejoin-removed; one that is not to come back can "
+           "be deleted";
   }
   if (in.bootstrap.is_refused) {
     return "this does not pass by itself. All members need the same --bootstrap-expect and --bootstrap-token, names "

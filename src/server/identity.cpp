@@ -56,6 +56,22 @@ void sync_directory(const std::string& path) {
   if (!fd.is_open() || ::fsync(fd.get()) != 0) fail("cannot sync the directory", path);
 }
 
+// Whole or not at all, also after a crash.
+void write_file(const std::string& directory, const std::string& path, const std::string& bytes) {
+  const std::string temporary = path + ".new";
+  {
+    const log::UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!fd.is_open()) fail("cannot create", temporary);
+    if (::write(fd.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()) || ::fsync(fd.get()) != 0) {
+      fail("cannot write", temporary);
+    }
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) fail("cannot rename to", path);
+  sync_directory(directory);
+}
+
+std::string removed_in_path(const std::string& directory) { return directory + "/removed_in"; }
+
 std::string read_bounded(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   std::string bytes(discovery::founder_set_bytes_max + 1, '\0');
@@ -64,15 +80,21 @@ std::string read_bounded(const std::string& path) {
   return bytes;
 }
 
+bool may_rejoin(const log::DataDir& directory, const Rejoin& rejoin) {
+  if (!rejoin.is_allowed) return false;
+  return rejoin.pod_uid.empty() || read_bounded(removed_in_path(directory.path())) != rejoin.pod_uid;
+}
+
 }  // namespace
 
-log::DataDir open_data_dir(const log::DataDirOptions& options, bool rejoin_removed, base::LogSink& sink) {
+log::DataDir open_data_dir(const log::DataDirOptions& options, const Rejoin& rejoin, base::LogSink& sink) {
   namespace fs = std::filesystem;
   {
     log::DataDir directory = log::DataDir::open(options);
     // Without a cluster it is one whose cluster was gone before it was taken in; nothing of it is worth a question.
     const bool is_orphan = directory.meta().cluster.is_zero();
-    if (directory.meta().state != log::MemberState::removed || !(rejoin_removed || is_orphan)) return directory;
+    if (directory.meta().state != log::MemberState::removed || !(is_orphan || may_rejoin(directory, rejoin)))
+      return directory;
     const std::string archive = "removed-" + base::to_hex(directory.meta().node);
     sink.warn("server",
               is_orphan
@@ -122,18 +144,15 @@ std::string Identity::founders_path(std::uint64_t set_hash) const {
 }
 
 void Identity::write_founders(std::uint64_t set_hash, const std::string& founders) const {
-  const std::string path = founders_path(set_hash);
-  const std::string temporary = path + ".new";
-  {
-    const log::UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    if (!fd.is_open()) fail("cannot create", temporary);
-    if (::write(fd.get(), founders.data(), founders.size()) != static_cast<ssize_t>(founders.size()) ||
-        ::fsync(fd.get()) != 0) {
-      fail("cannot write", temporary);
-    }
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) fail("cannot rename to", path);
-  sync_directory(directory_.path());
+  write_file(directory_.path(), founders_path(set_hash), founders);
+}
+
+void Identity::store_removed(const std::string& pod_uid) {
+  if (!pod_uid.empty()) write_file(directory_.path(), removed_in_path(directory_.path()), pod_uid);
+  discovery::BootstrapMeta meta;
+  meta.state = discovery::MemberState::removed;
+  meta.cluster_id = cluster();
+  store(meta);
 }
 
 net::Awaitable<void> Identity::persist(discovery::BootstrapMeta meta) {

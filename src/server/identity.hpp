@@ -10,10 +10,18 @@
 
 namespace whitewater::server {
 
-// Opens the data directory. One whose member was removed from its cluster is set aside when `rejoin_removed` is set,
-// and in any case one whose cluster ended before it was taken in (removed, of no cluster): what it holds goes to
+// When a member that was removed from its cluster begins anew.
+struct Rejoin {
+  bool is_allowed = false;  // rejoin_removed
+  // Of the running pod, or empty. A container that restarts in the pod in which its member was removed stays out: a pod
+  // that is about to be scaled away would otherwise join again in the moment that it has left.
+  std::string pod_uid;
+};
+
+// Opens the data directory. One whose member was removed from its cluster is set aside when it may rejoin, and in any
+// case one whose cluster ended before it was taken in (removed, of no cluster): what it holds goes to
 // removed-<node id>/ in it, and the member begins anew. Throws FatalError as DataDir::open.
-[[nodiscard]] log::DataDir open_data_dir(const log::DataDirOptions& options, bool rejoin_removed, base::LogSink& sink);
+[[nodiscard]] log::DataDir open_data_dir(const log::DataDirOptions& options, const Rejoin& rejoin, base::LogSink& sink);
 
 class Identity final : public discovery::MetaStore {
  public:
@@ -28,6 +36,8 @@ class Identity final : public discovery::MetaStore {
 
   net::Awaitable<void> persist(discovery::BootstrapMeta meta) override;
   void store(discovery::BootstrapMeta meta);  // the same, at once
+  // The same for a member that was removed, with the pod in which it was.
+  void store_removed(const std::string& pod_uid);
   // The founding entry is in the log and the cluster has begun to commit: from here on an empty log is damage.
   void forget_founders();
 

@@ -10,9 +10,9 @@ import yaml
 SOURCES = helm.ROOT / "src"
 # Of the chart's own environment variables those that are no options: read at other places of the server.
 NO_OPTIONS = {"WHITEWATER_CONFIG", "WHITEWATER_ENDPOINTS"}
-SET_BY_CHART = {"name", "pod_ip", "data_dir", "listen", "listen_client", "advertise", "discovery", "peers", "peers_file", "label_selector",
+SET_BY_CHART = {"name", "pod_ip", "pod_uid", "data_dir", "listen", "listen_client", "advertise", "discovery", "peers", "peers_file", "label_selector",
                 "kubernetes_folder", "service_name", "service_port_name", "namespace", "bootstrap_expect", "bootstrap_token",
-                "bootstrap_single", "drain_delay_ms"}
+                "bootstrap_single", "drain_delay_ms", "rejoin_removed"}
 
 
 def read(path):

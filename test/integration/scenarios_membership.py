@@ -130,11 +130,16 @@ def scenario_step_aside_in_pairs(context):
 
 
 def scenario_removed_member(context):
-    """`member remove`: the process ends; started again it stays up and says why it is not ready; with rejoin_removed it joins anew."""
+    """`member remove`: the process ends; started again it stays up and says why it is not ready; with rejoin_removed it joins anew, in
+    another pod than the one in which it was removed."""
     with Cluster(context, count=4, expect=3, environment={**FAST, **QUICK}) as cluster:
         first(cluster, 4)
         one, extra = cluster.members[0], cluster.members[3]
+        extra.stop()
+        extra.environment |= {"WHITEWATER_REJOIN_REMOVED": "true", "POD_UID": "0b5c"}
+        extra.start()
         wait_roles(one, {**voters(0, 1, 2), "whitewater-3": "learner"})
+        cluster.wait_ready()
         old_id = rows(one)["whitewater-3"]["id"]
         code, output = run(context, "member", "remove", "whitewater-3", endpoint=cluster.members[1])
         check(code == 0, f"member remove: {code} {output}")
@@ -144,7 +149,7 @@ def scenario_removed_member(context):
         time.sleep(3)
         check(extra.is_running() and "whitewater-3" not in roles(one), f"{roles(one)}")
         extra.stop()
-        extra.environment["WHITEWATER_REJOIN_REMOVED"] = "true"
+        extra.environment["POD_UID"] = "77ae"
         extra.start()
         wait_roles(one, {**voters(0, 1, 2), "whitewater-3": "learner"})
         check(rows(one)["whitewater-3"]["id"] != old_id, "a removed node id came back")

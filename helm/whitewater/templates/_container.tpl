@@ -6,6 +6,9 @@
 - name: POD_IP
   valueFrom:
     fieldRef: {fieldPath: status.podIP}
+- name: POD_UID
+  valueFrom:
+    fieldRef: {fieldPath: metadata.uid}
 - name: NAMESPACE
   valueFrom:
     fieldRef: {fieldPath: metadata.namespace}
@@ -33,6 +36,7 @@
 - {name: WHITEWATER_LISTEN_CLIENT, value: {{ ternary (printf "[%s]:2379" .Values.clientListenAddress) (printf "%s:2379" .Values.clientListenAddress) (contains ":" .Values.clientListenAddress) | quote }}}
 - {name: WHITEWATER_ENDPOINTS, value: {{ ternary "[::1]:2379" "127.0.0.1:2379" (contains ":" .Values.clientListenAddress) | quote }}}
 - {name: WHITEWATER_DRAIN_DELAY_MS, value: {{ mul .Values.drain.delaySeconds 1000 | toString | quote }}}
+- {name: WHITEWATER_REJOIN_REMOVED, value: {{ .Values.rejoinRemoved | toString | quote }}}
 - {name: WHITEWATER_BOOTSTRAP_EXPECT, value: {{ $expect | toString | quote }}}
 {{- if eq $expect 1 }}
 - {name: WHITEWATER_BOOTSTRAP_SINGLE, value: "true"}
