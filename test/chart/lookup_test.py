@@ -90,6 +90,8 @@ class Notes(unittest.TestCase):
                 self.assertNotIn(warning, calm)
 
     def test_volumes_of_earlier_members(self):
-        text = self.notes("--set", "replicaCount=5", replicas=3, claims=["data-ww-whitewater-4"])
-        self.assertIn("data-ww-whitewater-4", text)
+        claims = ["data-ww-whitewater-4"]
+        text = self.notes("--set", "replicaCount=5,rejoinRemoved=false", replicas=3, claims=claims)
+        self.assertIn("data-ww-whitewater-4 is", text)
         self.assertNotIn("data-ww-whitewater-3 is", text)
+        self.assertNotIn("data-ww-whitewater-4 is", self.notes("--set", "replicaCount=5", replicas=3, claims=claims))
