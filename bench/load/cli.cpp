@@ -139,7 +139,7 @@ int put(PutLine line, std::ostream& out, std::ostream& err, const std::atomic<bo
   return exit_failure;
 }
 
-int check(const CheckLine& line, std::ostream& out, std::ostream& err) {
+int check(const CheckLine& line, std::ostream& out, std::ostream& err, const std::atomic<bool>& is_stopped) {
   const auto endpoints = parse_endpoints(line.endpoints);
   const Record record = read_record(line.record);
   if (record.acknowledged == 0)
@@ -150,6 +150,7 @@ int check(const CheckLine& line, std::ostream& out, std::ostream& err) {
   const CheckResult result = check_record(
       record, [&](const auto& from, const auto& to, std::size_t limit) { return client.read(from, to, limit); },
       [&](std::uint64_t checked) {
+        if (is_stopped) throw CannotRead("stopped before all was checked");
         if (line.is_quiet || checked < next_line) return;
         next_line = checked + progress_every;
         err << "checked " << checked << " of " << record.acknowledged << " writes\n" << std::flush;
@@ -187,7 +188,8 @@ int run_cli(std::vector<std::string> arguments, std::ostream& out, std::ostream&
     return exit_usage;
   }
   try {
-    return put_command->parsed() ? put(std::move(put_line), out, err, is_stopped) : check(check_line, out, err);
+    return put_command->parsed() ? put(std::move(put_line), out, err, is_stopped)
+                                 : check(check_line, out, err, is_stopped);
   } catch (const std::exception& error) {
     err << "whitewater-load: " << error.what() << "\n";
     return put_command->parsed() ? exit_failure : exit_cannot_read;

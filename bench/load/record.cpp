@@ -7,6 +7,7 @@
 #include <boost/json/value_to.hpp>
 #include <cerrno>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <random>
@@ -24,6 +25,7 @@ constexpr std::size_t head_bytes = 12;
 constexpr std::size_t value_bytes_max = 1'000'000;
 // 4 GB of memory, three days at 2,000 a second: more is no record of this tool.
 constexpr std::int64_t writes_max = 500'000'000;
+constexpr std::int64_t revision_max = 1'000'000'000'000'000'000;  // two of them can be added
 
 std::string digits_of(std::uint64_t number, std::size_t width) {
   std::string digits = std::to_string(number);
@@ -34,13 +36,18 @@ std::string digits_of(std::uint64_t number, std::size_t width) {
   throw std::runtime_error("--record " + path + ": " + cause);
 }
 
-// Two numbers with a space between them and nothing else.
-bool parse_pair(std::string_view line, std::int64_t& a, std::int64_t& b) {
+// Adds the two numbers of a line to what they are the difference to; false where the sums make no sense.
+bool add_line(std::string_view line, std::int64_t& number, std::int64_t& revision) {
+  std::int64_t steps[2] = {};
   const char* end = line.data() + line.size();
-  const auto first = std::from_chars(line.data(), end, a);
+  const auto first = std::from_chars(line.data(), end, steps[0]);
   if (first.ec != std::errc{} || first.ptr == end || *first.ptr != ' ') return false;
-  const auto second = std::from_chars(first.ptr + 1, end, b);
-  return second.ec == std::errc{} && second.ptr == end;
+  const auto second = std::from_chars(first.ptr + 1, end, steps[1]);
+  if (second.ec != std::errc{} || second.ptr != end) return false;
+  if (std::abs(steps[0]) > writes_max || std::abs(steps[1]) > revision_max) return false;
+  number += steps[0];
+  revision += steps[1];
+  return number >= 0 && number < writes_max && revision >= 0 && revision <= revision_max;
 }
 
 Writes parse_first_line(const std::string& path, const std::string& line) {
@@ -125,6 +132,7 @@ void RecordWriter::finish() {
 }
 
 Record read_record(const std::string& path) {
+  errno = 0;
   std::ifstream in(path, std::ios::binary);
   std::string line;
   if (!in || !std::getline(in, line))
@@ -140,13 +148,7 @@ Record read_record(const std::string& path) {
       record.is_finished = true;
       break;
     }
-    std::int64_t number_step = 0;
-    std::int64_t revision_step = 0;
-    if (!parse_pair(line, number_step, revision_step)) refuse(path, "damaged line \"" + line.substr(0, 40) + "\"");
-    if (number_step > writes_max || number_step < -writes_max) refuse(path, "damaged line \"" + line + "\"");
-    number += number_step;
-    revision += revision_step;
-    if (number < 0 || number >= writes_max || revision < 0) refuse(path, "damaged line \"" + line + "\"");
+    if (!add_line(line, number, revision)) refuse(path, "damaged line \"" + line.substr(0, 40) + "\"");
     const auto index = static_cast<std::size_t>(number);
     if (index >= record.revisions.size()) record.revisions.resize(index + 1, Record::not_acknowledged);
     if (record.revisions[index] != Record::not_acknowledged) refuse(path, "write " + std::to_string(number) + " twice");

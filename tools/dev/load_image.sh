@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The image of the load generator, made of a build folder's executable and the member's image. Sourced by ./dev.
 
-: "${log_dir:?this file is sourced by ./dev}"
+: "${log_dir:?this file is sourced by ./dev}" "${image_name:?this file is sourced after image.sh}"
 
 load_image_name=whitewater-load:1
 
