@@ -7,7 +7,6 @@
 #include <boost/json/value_to.hpp>
 #include <cerrno>
 #include <charconv>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <random>
@@ -44,7 +43,8 @@ bool add_line(std::string_view line, std::int64_t& number, std::int64_t& revisio
   if (first.ec != std::errc{} || first.ptr == end || *first.ptr != ' ') return false;
   const auto second = std::from_chars(first.ptr + 1, end, steps[1]);
   if (second.ec != std::errc{} || second.ptr != end) return false;
-  if (std::abs(steps[0]) > writes_max || std::abs(steps[1]) > revision_max) return false;
+  const auto is_within = [](std::int64_t step, std::int64_t limit) { return step >= -limit && step <= limit; };
+  if (!is_within(steps[0], writes_max) || !is_within(steps[1], revision_max)) return false;
   number += steps[0];
   revision += steps[1];
   return number >= 0 && number < writes_max && revision >= 0 && revision <= revision_max;
