@@ -164,7 +164,7 @@ TEST_CASE("a value of a megabyte and one of no bytes arrive whole") {
   for (const std::size_t size : {0UL, 5UL, 1'000'000UL}) {
     FakeServer server;
     server.start();
-    LoadOptions options = options_for({server.endpoint()}, 0.1);
+    LoadOptions options = options_for({server.endpoint()}, 0.3);
     options.value_bytes = size;
     options.keys = 3;
     CHECK(run_puts(options).completed > 0);
