@@ -38,7 +38,7 @@ class Context:
 
     def under(self, profile):
         """The same with members under this seccomp profile and no other."""
-        folder = self.folder / f"under-{profile.stem}"
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="under-", dir=self.folder))
         return dataclasses.replace(self, build_dir=under_profile.wrapped_build(folder, profile, self.program.parent.parent))
 
     def figure(self, what, value):

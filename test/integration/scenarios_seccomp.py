@@ -12,6 +12,7 @@ from scenarios_doctor import check_found, doctor
 ALLOWED = ROOT / "docker/seccomp/io-uring.json"
 DENIED = ROOT / "docker/seccomp/no-io-uring.json"
 EPERM = 1
+DENIED_REASON = "refused with EPERM by a seccomp profile"
 URING = {"io_uring_setup", "io_uring_enter", "io_uring_register"}
 IO_URING_SETUP = 425  # on every architecture
 # System calls that a container without capabilities may not make, each with arguments that change nothing where it may.
@@ -80,7 +81,20 @@ def scenario_io_uring_denied(context):
     """Under no-io-uring.json, as in a pod of a recent runtime, a member runs on epoll and says why."""
     require_seccomp()
     require_io_uring()
-    check_reactor(context, DENIED, "epoll", "refused with EPERM by a seccomp profile", "warning")
+    check_reactor(context, DENIED, "epoll", DENIED_REASON, "warning")
+
+
+def scenario_io_uring_denied_in_part(context):
+    """A profile that lets only two of the three calls through: epoll and threads, never a member that ends at its first write."""
+    require_seccomp()
+    require_io_uring()
+    for call in sorted(URING):
+        profile = json.loads(ALLOWED.read_text())
+        for rule in profile["syscalls"]:
+            rule["names"] = [name for name in rule["names"] if name != call]
+        path = context.folder / f"without-{call}.json"
+        path.write_text(json.dumps(profile))
+        check_reactor(context, path, "epoll", DENIED_REASON, "warning")
 
 
 def scenario_everything_else_stays_refused(context):
