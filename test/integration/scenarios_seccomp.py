@@ -1,4 +1,4 @@
-"""Members under the profiles of docker/seccomp, without a container: on io_uring where it is allowed, on epoll with the reason where not."""
+"""Members under the profiles of docker/seccomp, without a container: on io_uring where it is allowed, else on epoll with the reason."""
 import ctypes
 import json
 import platform

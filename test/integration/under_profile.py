@@ -32,7 +32,7 @@ def only(known, what, found):
         raise Wrong(f"{what}: {found!r} is no object")
     more = set(found) - known
     if more & CONDITIONS:
-        raise Wrong(f"{what}: {', '.join(sorted(more & CONDITIONS))} is of Docker's own format; containerd ignores it, and then allows too much")
+        raise Wrong(f"{what}: {', '.join(sorted(more & CONDITIONS))} is of Docker's own format; containerd ignores it and allows too much")
     if more:
         raise Wrong(f"{what}: unknown: {', '.join(sorted(more))}")
 
