@@ -242,6 +242,54 @@ void add_peers(const DoctorInput& in, Findings& findings) {
   }
 }
 
+std::vector<std::string> names_with_role(const DoctorInput& in, std::string_view role) {
+  std::vector<std::string> names;
+  if (in.role == role) names.push_back(in.name);
+  for (const auto& peer : in.peers) {
+    if (peer.role == role) names.push_back(peer.name);
+  }
+  return names;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+// What was asked for, against the configuration and every member's own word.
+void add_wanted(const DoctorInput& in, Findings& findings) {
+  if (in.members_wanted == 0 || in.bootstrap.members == 0) return;  // without a cluster there is a problem already
+  Findings found;
+  const std::string wanted = std::to_string(in.members_wanted);
+  if (in.bootstrap.members != in.members_wanted) {
+    std::vector<std::string> names{in.name};
+    for (const auto& peer : in.peers) names.push_back(peer.name);
+    found.push_back({Severity::problem, members_subject,
+                     "the cluster has " + std::to_string(in.bootstrap.members) + " members instead of " + wanted +
+                         ": " + joined(names),
+                     "one that is left over goes by `whitewater member remove NAME`; one that is missing joins when it "
+                     "runs and finds the others: `whitewater doctor` at it"});
+  }
+  // Votes are given in odd numbers, so that of an even number of members one may wait for the next.
+  const auto learners = names_with_role(in, "learner");
+  if (learners.size() > (in.members_wanted % 2 == 0 ? 1U : 0U)) {
+    found.push_back({Severity::problem, members_subject, "without a vote: " + joined(learners),
+                     "learners that keep up vote within seconds; `whitewater membership history` tells what happened"});
+  }
+  const auto leaders = names_with_role(in, "leader");
+  if (leaders.size() != 1) {
+    found.push_back({Severity::problem, members_subject,
+                     leaders.empty() ? "nobody says that it leads" : "several say that they lead: " + joined(leaders),
+                     "an election may be running: ask again in some seconds"});
+  }
+  if (found.empty()) {
+    found.push_back(
+        {Severity::ok, members_subject, wanted + " members as asked for, " + leaders.front() + " leads", {}});
+  }
+  findings.insert(findings.end(), found.begin(), found.end());
+}
+
 bool is_ready(const DoctorInput& in) {
   const auto results = run_checks(ProbeKind::readyz, in.health);
   return std::all_of(results.begin(), results.end(), [](const CheckResult& one) { return one.error.empty(); });
@@ -280,6 +328,7 @@ std::vector<Finding> diagnose(const DoctorInput& input) {
   add_disk(input, findings);
   add_reactor(input, findings);
   add_peers(input, findings);
+  add_wanted(input, findings);
   Findings ordered;
   for (const Severity severity : {Severity::problem, Severity::warning, Severity::ok}) {
     std::copy_if(findings.begin(), findings.end(), std::back_inserter(ordered),

@@ -57,18 +57,21 @@ struct DoctorInput {
   struct Peer {
     std::string name;
     std::string address;
+    std::string role;  // "leader", "follower", "learner", ... by its own word
     bool is_reachable = false;
     std::string reason;                           // why not reachable
     std::optional<std::int64_t> clock_offset_ms;  // its clock minus this one's, to about 250 ms
   };
   std::string name;
   std::string address;
+  std::string role;  // as a peer's
   HealthInput health;
   Bootstrap bootstrap;
   Discovery discovery;
   Disk disk;
   Reactor reactor;
-  std::vector<Peer> peers;  // the other members of the configuration
+  std::vector<Peer> peers;           // the other members of the configuration
+  std::uint64_t members_wanted = 0;  // as many there should be, by whoever asks; 0: any number is fine
 };
 
 enum class Severity : std::uint8_t { ok, warning, problem };

@@ -1,6 +1,8 @@
 #include "api/router.hpp"
 
 #include <charconv>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "api/method.hpp"
@@ -11,18 +13,32 @@ namespace whitewater::api {
 namespace {
 
 constexpr std::uint64_t drain_timeout_ms_max = 600'000;
+constexpr std::uint64_t members_wanted_max = 64;
+
+// Takes a number from 1 to `max` out of the query into `number`, which stays as it is where the query has none of this
+// name. A refusal where it is no such number.
+std::optional<HttpAnswer> read_number(std::string_view query, std::string_view wanted, std::uint64_t max,
+                                      std::uint64_t& number) {
+  for (const auto& [name, value] : parse_query(query)) {
+    if (name != wanted) continue;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error == std::errc{} && end == value.data() + value.size() && number != 0 && number <= max) continue;
+    return to_answer(
+        Status{GrpcCode::invalid_argument, std::string(wanted) + " is not a number from 1 to " + std::to_string(max)});
+  }
+  return std::nullopt;
+}
 
 Route drain_request(std::string_view query) {
   DrainRequest request;
-  for (const auto& [name, value] : parse_query(query)) {
-    if (name != "timeout_ms") continue;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), request.timeout_ms);
-    const bool is_number = error == std::errc{} && end == value.data() + value.size();
-    if (!is_number || request.timeout_ms == 0 || request.timeout_ms > drain_timeout_ms_max) {
-      return to_answer(Status{GrpcCode::invalid_argument, "timeout_ms is not a number from 1 to 600000"});
-    }
-  }
+  if (auto refusal = read_number(query, "timeout_ms", drain_timeout_ms_max, request.timeout_ms)) return *refusal;
   return request;
+}
+
+Route doctor_page(std::string_view query) {
+  DoctorPage page;
+  if (auto refusal = read_number(query, "members", members_wanted_max, page.members_wanted)) return *refusal;
+  return page;
 }
 
 }  // namespace
@@ -45,7 +61,7 @@ Route route(std::string_view method, std::string_view target, std::string_view b
       }
       if (parsed->path == "/whitewater/doctor") {
         if (method != "GET") return method_not_allowed();
-        return DoctorPage{};
+        return doctor_page(parsed->query);
       }
       if (parsed->path == "/whitewater/membership") {
         if (method != "GET") return method_not_allowed();

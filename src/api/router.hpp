@@ -14,8 +14,11 @@ namespace whitewater::api {
 
 struct MetricsPage {};      // answer with answer_metrics(registry.expose())
 struct MemberTablePage {};  // answer with answer_json(encode_member_table(rows))
-struct DoctorPage {};       // answer with answer_json(encode_doctor(input, diagnose(input)))
 struct MembershipPage {};   // answer with answer_json of what changed in the membership
+// Answer with answer_json(encode_doctor(input, diagnose(input))).
+struct DoctorPage {
+  std::uint64_t members_wanted = 0;  // of the query ("members=3"); 0: any number is fine
+};
 // POST: not ready any more, and leadership handed over, within the time-out of the query ("timeout_ms=5000").
 struct DrainRequest {
   std::uint64_t timeout_ms = 10'000;

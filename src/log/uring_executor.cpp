@@ -2,7 +2,9 @@
 
 #include <liburing.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -43,6 +45,8 @@ class UringExecutor final : public LogExecutor {
     if (error == -EINVAL) error = io_uring_queue_init(ring_entries, &ring_, 0);  // Linux before 6.1
     if (error != 0) return -error;
     is_open_ = true;
+    // A filter may let a ring be made and still refuse to use it.
+    if (::syscall(__NR_io_uring_enter, ring_.ring_fd, 0U, 0U, 0U, nullptr, 0UL) < 0) return errno;
     (void)io_uring_register_ring_fd(&ring_);
     error = io_uring_register_eventfd(&ring_, setup.completion_fd);
     if (error != 0) return -error;

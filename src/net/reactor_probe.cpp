@@ -59,10 +59,12 @@ int read_seccomp_mode() {
 UringProbe refused(UringCause cause, std::string text) { return {.cause = cause, .text = std::move(text)}; }
 
 // The kernel answers what it knows; an opcode that it does not know would fail only at run time.
-UringProbe check_opcodes(int ring) {
+UringProbe check_opcodes(int ring, std::string_view sysctl_value, int seccomp_mode) {
   std::vector<char> memory(sizeof(io_uring_probe) + probe_ops_max * sizeof(io_uring_probe_op));
   auto* probe = reinterpret_cast<io_uring_probe*>(memory.data());
   if (::syscall(__NR_io_uring_register, ring, IORING_REGISTER_PROBE, probe, probe_ops_max) < 0) {
+    // A filter may let io_uring_setup pass and refuse this.
+    if (errno != EINVAL) return classify_uring_setup_error(errno, sysctl_value, seccomp_mode);
     return refused(UringCause::kernel,
                    "the kernel's io_uring cannot be asked for its operations (before 5.6): using epoll; "
                    "a newer kernel enables io_uring");
@@ -76,7 +78,7 @@ UringProbe check_opcodes(int ring) {
   return {};
 }
 
-// A filter may let io_uring_setup pass and still refuse io_uring_enter.
+// Or refuse this.
 UringProbe check_enter(int ring, std::string_view sysctl_value, int seccomp_mode) {
   if (::syscall(__NR_io_uring_enter, ring, 0U, 0U, 0U, nullptr, 0UL) < 0) {
     return classify_uring_setup_error(errno, sysctl_value, seccomp_mode);
@@ -148,7 +150,7 @@ UringProbe probe_uring() {
   io_uring_params params{};
   const Descriptor ring(static_cast<int>(::syscall(__NR_io_uring_setup, asio_ring_entries, &params)));
   if (ring.get() < 0) return classify_uring_setup_error(errno, sysctl_value, seccomp_mode);
-  if (auto opcodes = check_opcodes(ring.get()); !opcodes.ok()) return opcodes;
+  if (auto opcodes = check_opcodes(ring.get(), sysctl_value, seccomp_mode); !opcodes.ok()) return opcodes;
   if (auto enter = check_enter(ring.get(), sysctl_value, seccomp_mode); !enter.ok()) return enter;
   return {.cause = UringCause::ok, .text = "io_uring is available"};
 }

@@ -52,7 +52,11 @@ int finish_get(const CliCommand& command, const std::string& body) {
   if (!range) return complain(CliExit::failure, "the server's answer is no range response");
   const bool printed = print(command.output == CliOutput::json ? body + "\n" : format_range(command, *range));
   if (!printed) return exit_code(CliExit::failure);
-  return exit_code(range->kvs.empty() && !command.count_only ? CliExit::not_found : CliExit::ok);
+  if (range->kvs.empty() && !command.count_only) return exit_code(CliExit::not_found);
+  if (command.value_expected && range->kvs.front().value != *command.value_expected) {
+    return complain(CliExit::not_found, "the value is another than --expect");
+  }
+  return exit_code(CliExit::ok);
 }
 
 int finish_del(const CliCommand& command, const std::string& body) {

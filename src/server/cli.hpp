@@ -10,7 +10,7 @@ namespace whitewater::server {
 // Exit codes of the client commands, part of the command line's contract (docs/cli.md).
 enum class CliExit : int {
   ok = 0,
-  not_found = 1,        // get or del of a key that does not exist; doctor: there is a problem
+  not_found = 1,        // get or del of a key that does not exist, get --expect of another value; doctor: a problem
   usage = 2,            // bad flags or arguments; nothing was sent
   unreachable = 3,      // no endpoint could be connected to, or a read found none that answers
   refused = 4,          // the server answered with an error; nothing was changed

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view timeout_default = "10s";
 constexpr std::uint64_t timeout_ms_max = 3'600'000;
-constexpr std::uint64_t scale_to_max = 64;
+constexpr std::uint64_t members_max = 64;
 constexpr std::string_view whole_store = std::string_view("\0", 1);
 
 std::string try_help(const std::string& problem, const std::string& command) {
@@ -26,6 +26,7 @@ struct RawLine {
   std::string revision = "0";
   std::string limit = "0";
   std::string scale_to;
+  std::string members_wanted;
   std::optional<std::string> key;
   CliCommand command;
 };
@@ -77,7 +78,9 @@ Verbs add_verbs(CLI::App& app, RawLine& raw) {
       verb("get", "Reads a key, or all keys that start with a prefix: a line with the key, a line with the value.",
            "Examples:\n  whitewater get greeting\n  whitewater get --prefix /users/ --limit 10\n"
            "  whitewater get --prefix '' --count-only       (how many keys there are)\n"
-           "  whitewater get greeting --rev 7 --output json\nExit code 1: no such key.");
+           "  whitewater get greeting --rev 7 --output json\n"
+           "  whitewater get greeting --expect hello        (for scripts)\n"
+           "Exit code 1: no such key, or another value than --expect.");
   verbs.get->add_option("KEY", raw.key, "key, or the prefix with --prefix")->required();
   verbs.get->add_flag("--prefix", command.prefix, "every key that starts with KEY");
   verbs.get->add_option("--rev", raw.revision, "as of this revision; 0: now")->type_name("N");
@@ -85,6 +88,8 @@ Verbs add_verbs(CLI::App& app, RawLine& raw) {
   verbs.get->add_flag("--keys-only", command.keys_only, "keys without values");
   verbs.get->add_flag("--value-only", command.values_only, "values without keys");
   verbs.get->add_flag("--count-only", command.count_only, "only the number of keys");
+  verbs.get->add_option("--expect", command.value_expected, "exit code 1 unless the key holds exactly this value")
+      ->type_name("VALUE");
   verbs.get->add_flag("--serializable", command.serializable,
                       "the member's own state: works without a leader, may be old");
 
@@ -133,8 +138,12 @@ Verbs add_verbs(CLI::App& app, RawLine& raw) {
                       "Exit code 3: an endpoint did not answer.");
   verbs.doctor = verb("doctor", "Explains why a member is not ready, and what would hurt later: cause and next step.",
                       "Examples:\n  whitewater doctor\n  kubectl exec whitewater-2 -- whitewater doctor\n"
+                      "  whitewater doctor --members 3        (a problem unless there are exactly three)\n"
                       "Exit code 1: there is a problem. 3: an endpoint did not answer; what can be said without it "
                       "is printed.");
+  verbs.doctor
+      ->add_option("--members", raw.members_wanted, "a problem unless there are exactly N, all voting, with one leader")
+      ->type_name("N");
   verbs.version = verb("version", "Prints the version of this executable.", "");
   return verbs;
 }
@@ -216,10 +225,17 @@ std::optional<std::string> read_numbers(const RawLine& raw, CliCommand& command)
   command.limit = static_cast<std::int64_t>(*limit);
   if (command.verb == CliVerb::scale) {
     const auto members = parse_count(raw.scale_to);
-    if (!members || *members == 0 || *members > scale_to_max) {
+    if (!members || *members == 0 || *members > members_max) {
       return "--to: \"" + raw.scale_to + "\" is not a number from 1 to 64";
     }
     command.scale_to = static_cast<std::uint32_t>(*members);
+  }
+  if (!raw.members_wanted.empty()) {
+    const auto members = parse_count(raw.members_wanted);
+    if (!members || *members == 0 || *members > members_max) {
+      return "--members: \"" + raw.members_wanted + "\" is not a number from 1 to 64";
+    }
+    command.members_wanted = static_cast<std::uint32_t>(*members);
   }
   return std::nullopt;
 }
@@ -231,6 +247,9 @@ std::optional<std::string> read_key(const RawLine& raw, CliCommand& command) {
   if (command.key.empty() && command.prefix) command.key = whole_store;
   if (command.key.empty()) return "the key must not be empty";
   if (command.keys_only && command.values_only) return "--keys-only and --value-only contradict each other";
+  if (command.value_expected && (command.prefix || command.keys_only || command.count_only)) {
+    return "--expect: is for the value of one key; leave --prefix, --keys-only and --count-only out";
+  }
   return std::nullopt;
 }
 
@@ -288,7 +307,8 @@ Usage: whitewater COMMAND [flags]
 
 Data
   put KEY VALUE       write a value ("-": from standard input)
-  get KEY             read a key; --prefix, --rev N, --limit N, --keys-only, --value-only, --count-only, --serializable
+  get KEY             read a key; --prefix, --rev N, --limit N, --keys-only, --value-only, --count-only, --serializable,
+                      --expect VALUE (exit code 1 unless it is that)
   del KEY             delete a key; --prefix
 
 Cluster
@@ -298,7 +318,7 @@ Cluster
   scale --to N        take the members with ordinals from N on out, before their pods are removed
   drain               prepare a member for its stop: not ready any more, leadership handed over
   status              each endpoint's own state
-  doctor              why a member is not ready, and the next step; exit code 1: there is a problem
+  doctor              why a member is not ready, and the next step; exit code 1: there is a problem; --members N
 
 Member
   serve               run a member (whitewater serve --help lists its options)
@@ -322,7 +342,7 @@ Examples
   curl -s 127.8.90.1:8090/v3/kv/range -d '{"key":"Z3JlZXRpbmc="}'        (the same over HTTP; keys are base64)
 
 Exit codes
-  0 done    1 no such key; doctor: a problem    2 wrong usage    3 no endpoint reachable
+  0 done    1 no such key, not the value; doctor: a problem    2 wrong usage    3 no endpoint reachable
   4 refused by the server, nothing changed
   5 a write was sent and its outcome is unknown    6 other failure
 )";

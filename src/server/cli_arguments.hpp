@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -54,6 +55,8 @@ struct CliCommand {
   std::string member;           // member_*: an address, a name or an id, as it was given
   std::uint64_t member_id = 0;  // what it means, once that was asked for
   std::uint32_t scale_to = 0;
+  std::uint32_t members_wanted = 0;           // doctor; 0: any number is fine
+  std::optional<std::string> value_expected;  // get
 };
 
 // Answered without a command: help was asked for (exit 0), or the line is wrong (exit 2).

@@ -142,7 +142,9 @@ CliRequest make_request(const CliCommand& command, std::string_view value) {
     case CliVerb::membership_history:
       return {"/whitewater/membership", "", false};
     case CliVerb::doctor:
-      return {"/whitewater/doctor", "", false};
+      return {"/whitewater/doctor" +
+                  (command.members_wanted == 0 ? std::string() : "?members=" + std::to_string(command.members_wanted)),
+              "", false};
     case CliVerb::drain:
       return {"/whitewater/drain?timeout_ms=" + std::to_string(command.timeout.count()), "{}", true};
     case CliVerb::version:

@@ -84,8 +84,9 @@ net::Awaitable<net::HttpResponse> ClientApi::handle(net::HttpRequest request) {
       rows = co_await view_.all_rows();
     }
     answer = api::answer_json(api::encode_member_table(rows));
-  } else if (std::holds_alternative<api::DoctorPage>(route)) {
-    const api::DoctorInput facts = co_await view_.doctor();
+  } else if (auto* wanted_report = std::get_if<api::DoctorPage>(&route)) {
+    api::DoctorInput facts = co_await view_.doctor();
+    facts.members_wanted = wanted_report->members_wanted;
     answer = api::answer_json(api::encode_doctor(facts, api::diagnose(facts)));
   } else if (std::holds_alternative<api::MembershipPage>(route)) {
     answer = api::answer_json(view_.membership_history());

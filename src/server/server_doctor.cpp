@@ -71,8 +71,11 @@ net::Awaitable<api::DoctorInput> Server::doctor() {
   facts.reactor = {std::string(net::reactor_name()), reactor_reason_,
                    net::reactor_name() == "epoll" && options_.reactor != ReactorChoice::epoll};
   for (api::MemberRow& row : rows) {
-    if (row.id == node().value) continue;
-    facts.peers.push_back({std::move(row.name), std::move(row.address), row.role != "unreachable",
+    if (row.id == node().value) {
+      facts.role = std::move(row.role);
+      continue;
+    }
+    facts.peers.push_back({std::move(row.name), std::move(row.address), row.role, row.role != "unreachable",
                            std::move(row.reason), row.clock_offset_ms});
   }
   co_return facts;

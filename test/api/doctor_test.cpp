@@ -25,8 +25,9 @@ DoctorInput ready_member() {
   in.discovery = {"dns", "SERVICE_NAME is set", "the SRV record _raft._tcp.x", 3, true, true, 0, "", {}};
   in.disk = {"/data", "ext4", false, "uring", "probe: uring 80 us, thread 90 us", false, 80};
   in.reactor = {"io_uring", "the start-up probe succeeded", false};
-  in.peers = {{"whitewater-1", "whitewater-1.x:8090", true, "", 12},
-              {"whitewater-2", "whitewater-2.x:8090", true, "", {}}};
+  in.role = "follower";
+  in.peers = {{"whitewater-1", "whitewater-1.x:8090", "leader", true, "", 12},
+              {"whitewater-2", "whitewater-2.x:8090", "follower", true, "", {}}};
   return in;
 }
 
@@ -266,4 +267,56 @@ TEST_CASE("the page of the doctor is read and nothing else") {
   const auto refused = api::route("POST", "/whitewater/doctor", "", "0");
   REQUIRE(std::holds_alternative<api::HttpAnswer>(refused));
   CHECK(std::get<api::HttpAnswer>(refused).status == 405);
+}
+
+TEST_CASE("a number of members that was asked for has to be met exactly, with one leader and no learner left over") {
+  DoctorInput in = ready_member();
+  in.members_wanted = 3;
+  CHECK(count_of(in, Severity::problem) == 0);
+  const auto fine = of_subject(in, "members", Severity::ok);
+  CHECK(contains(fine.back().text, "3 members as asked for, whitewater-1 leads"));
+
+  in.members_wanted = 2;
+  CHECK(contains(only(in, "members", Severity::problem).text,
+                 "3 members instead of 2: whitewater-0, whitewater-1, whitewater-2"));
+  in.members_wanted = 5;
+  CHECK(contains(only(in, "members", Severity::problem).text, "3 members instead of 5"));
+
+  in = ready_member();
+  in.peers[1].role = "learner";
+  CHECK(count_of(in, Severity::problem) == 0);  // nobody asked
+  in.members_wanted = 3;
+  CHECK(contains(only(in, "members", Severity::problem).text, "without a vote: whitewater-2"));
+
+  for (const std::string role : {"leader", "candidate"}) {
+    in = ready_member();
+    in.members_wanted = 3;
+    in.role = role;
+    if (role == "candidate") in.peers[0].role = "follower";
+    CHECK(contains(only(in, "members", Severity::problem).text,
+                   role == "leader" ? "several say that they lead: whitewater-0, whitewater-1" : "nobody says"));
+  }
+}
+
+TEST_CASE("of an even number of members one may be a learner, since votes are given in odd numbers") {
+  DoctorInput in = ready_member();
+  in.members_wanted = in.bootstrap.members = 4;
+  in.peers.push_back({"whitewater-3", "whitewater-3.x:8090", "learner", true, "", {}});
+  CHECK(count_of(in, Severity::problem) == 0);
+  in.peers[1].role = "learner";
+  CHECK(contains(only(in, "members", Severity::problem).text, "without a vote: whitewater-2, whitewater-3"));
+}
+
+TEST_CASE("the number of members comes with the request, bounded") {
+  const auto wanted = [](std::string_view target) {
+    const auto route = api::route("GET", target, "", "v");
+    const auto* page = std::get_if<api::DoctorPage>(&route);
+    return page != nullptr ? static_cast<int>(page->members_wanted) : -1;
+  };
+  CHECK(wanted("/whitewater/doctor") == 0);
+  CHECK(wanted("/whitewater/doctor?members=3") == 3);
+  CHECK(wanted("/whitewater/doctor?members=64") == 64);
+  for (const char* wrong : {"0", "65", "-1", "three", "3x", ""}) {
+    CHECK(wanted(std::string("/whitewater/doctor?members=") + wrong) == -1);
+  }
 }

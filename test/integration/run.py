@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the integration tests: real processes, sockets and disks. Each scenario has a name, a time limit and a folder.
 
-usage: test/integration/run.py [--build-dir build/release] [--only PART]... [--list]
+usage: test/integration/run.py [--build-dir build/release] [--only PART]... [--list] [--seccomp-profile FILE]
 
 Scenarios are the functions named scenario_* of scenarios_*.py; their first line of text is what is shown."""
 import argparse
@@ -20,16 +20,26 @@ sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import harness  # noqa: E402
+import under_profile  # noqa: E402
 
 LIMIT_SECONDS = 300  # at least, against what hangs: a slow machine needs a multiple of the usual time
 
 
 @dataclasses.dataclass
 class Context:
-    binary: pathlib.Path
-    build_dir: pathlib.Path
+    program: pathlib.Path  # the executable itself
+    build_dir: pathlib.Path  # whose executables the scenarios run, perhaps under a seccomp profile
     folder: pathlib.Path
     figures: list = dataclasses.field(default_factory=list)
+
+    @property
+    def binary(self):
+        return self.build_dir / "bin/whitewater"
+
+    def under(self, profile):
+        """The same with members under this seccomp profile and no other."""
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="under-", dir=self.folder))
+        return dataclasses.replace(self, build_dir=under_profile.wrapped_build(folder, profile, self.program.parent.parent))
 
     def figure(self, what, value):
         """A measured value for the table at the end. Figures are printed, never judged."""
@@ -73,8 +83,8 @@ def run_one(name, function, context):
 
 
 def run_unit_tests():
-    """The checker that judges the histories is itself tested first."""
-    suite = unittest.defaultTestLoader.loadTestsFromName("test_linearizability")
+    """The checker that judges the histories, and the launcher that installs seccomp profiles, are themselves tested first."""
+    suite = unittest.defaultTestLoader.loadTestsFromNames(["test_linearizability", "test_under_profile"])
     result = unittest.TextTestRunner(verbosity=0, stream=open("/dev/null", "w")).run(suite)
     for _, text in result.failures + result.errors:
         print(text)
@@ -86,24 +96,29 @@ def main():
     parser.add_argument("--build-dir", type=pathlib.Path, default=harness.ROOT / "build/release")
     parser.add_argument("--only", action="append", default=[], help="part of a scenario's name; repeatable")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--seccomp-profile", type=pathlib.Path, metavar="FILE", help="run every member under this profile (docker/seccomp)")
     arguments = parser.parse_args()
     chosen = [(name, f) for name, f in scenarios() if not arguments.only or any(part in name for part in arguments.only)]
     if arguments.list:
         for name, function in chosen:
             print(f"{name:44} {(function.__doc__ or '').strip().splitlines()[0]}")
         return 0
-    binary = (arguments.build_dir / "bin/whitewater").resolve()
-    if not binary.exists():
-        sys.exit(f"{binary} does not exist; ./dev build makes it")
+    program = (arguments.build_dir / "bin/whitewater").resolve()
+    if not program.exists():
+        sys.exit(f"{program} does not exist; ./dev build makes it")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that members are ended and folders removed
     folder = pathlib.Path(tempfile.mkdtemp(prefix="whitewater-integration-"))
     failed, skipped, figures = [], [], []
+    build_dir = program.parent.parent
     try:
+        if arguments.seccomp_profile:
+            build_dir = under_profile.wrapped_build(folder / "filtered", arguments.seccomp_profile, build_dir)
+            print(f"every member runs under {arguments.seccomp_profile}", flush=True)
         if not arguments.only:
-            print(f"{'ok' if run_unit_tests() else failed.append('linearizability') or 'FAILED':7} linearizability checker", flush=True)
+            print(f"{'ok' if run_unit_tests() else failed.append('tests of the tests') or 'FAILED':7} tests of the tests", flush=True)
         for name, function in chosen:
             started = time.monotonic()
-            context = Context(binary, arguments.build_dir.resolve(), folder)
+            context = Context(program, build_dir, folder)
             try:
                 problem = run_one(name, function, context)
             except harness.Skip as reason:

@@ -78,7 +78,7 @@ def wall_clock_offset(member):
 
 
 def scenario_wall_clock_steps(context):
-    """The wall clock of the leader steps a day ahead and two days back under load: nobody notices; reads stay linearizable."""
+    """The wall clock of the leader steps a day ahead, then as far back beyond the start, under load: nobody notices; reads stay linearizable."""
     library = libfaketime()
     with netns.cluster(context, environment=LEASES) as (cluster, _):
         steps = {member: cluster.folder / f"{member.name}.clock" for member in cluster.members}
@@ -91,7 +91,10 @@ def scenario_wall_clock_steps(context):
         follower = next(member for member in cluster.members if member is not leader)
         term = leader.status()["raftTerm"]
         with Load(cluster, seed=17) as load:
-            for step in (DAY_SECONDS, -DAY_SECONDS):
+            # libfaketime moves the absolute timers of timerfd, too, by which Asio on epoll says "at once". A step back by more than the
+            # machine is up puts these into the future, which no wall clock can.
+            size = min(DAY_SECONDS, int(time.clock_gettime(time.CLOCK_MONOTONIC) / 2))
+            for step in (size, -size):
                 before = load.acknowledged_count
                 steps[leader].write_text(f"{step:+d}\n")
                 wait_for("writes after the step", lambda: load.acknowledged_count > before + 50, 20)
@@ -99,6 +102,6 @@ def scenario_wall_clock_steps(context):
                 follower.kill()
                 follower.start()
                 cluster.wait_ready(seconds=30)
-                wait_for("the leader's wall clock has stepped", lambda s=step: abs(wall_clock_offset(leader) - s) < DAY_SECONDS / 2, 20)
+                wait_for("the leader's wall clock has stepped", lambda s=step: abs(wall_clock_offset(leader) - s) < size / 2, 20)
         print(f"    {load.verify()}")
         print(f"    leader {'kept' if cluster.leader() is leader else 'changed'}, term {term} to {leader.status()['raftTerm']}")

@@ -136,6 +136,8 @@ def scenario_command_line(context):
         check(cli(context, "put", "a/1", "one", *more) == "OK\n", "put")
         check(cli(context, "put", "a/2", "", *more) == "OK\n", "put of an empty value")
         check(cli(context, "get", "a/1", *more) == "a/1\none\n", "get")
+        cli(context, "get", "a/1", "--expect", "one", *more)
+        cli(context, "get", "a/1", "--expect", "two", *more, code=1)
         check(cli(context, "get", "--prefix", "a/", "--keys-only", *more) == "a/1\na/2\n", "get --prefix --keys-only")
         check(cli(context, "get", "--prefix", "a/", "--limit", "1", *more) == "a/1\none\n", "get --limit")
         check(cli(context, "get", "--prefix", "", "--count-only", *more) == "5\n", "get --count-only")

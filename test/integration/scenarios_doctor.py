@@ -15,10 +15,10 @@ def filesystem_of(path):
     return subprocess.run(["stat", "-f", "-c", "%T", str(path)], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def doctor(cluster, *members, expect, output="json", environment=None):
+def doctor(cluster, *members, expect, output="json", environment=None, flags=()):
     """What it printed; exit codes are its contract, so each call states one."""
     endpoints = ",".join(f"{member.address}:{RAFT_PORT}" for member in members)
-    command = [str(cluster.binary), "doctor", "--endpoints", endpoints, "--output", output]
+    command = [str(cluster.binary), "doctor", "--endpoints", endpoints, "--output", output, *flags]
     done = subprocess.run(command, env=members[0].full_environment() if environment is None else environment, capture_output=True, text=True,
                           timeout=60)
     check(done.returncode == expect, f"doctor: exit {done.returncode}, not {expect}\n{done.stdout}{done.stderr}")
@@ -49,6 +49,11 @@ def scenario_doctor_of_a_healthy_member(context):
             check(metric(member, "whitewater_bootstrap_expect_inferred") == 0, "the count was stated")
             check(metric(member, "whitewater_discovery_stale_seconds") < 120, "the records are old although DNS answers")
             check(metric(member, "whitewater_io_backend") == 1, "no word of the reactor")
+        for report in doctor(cluster, *cluster.members, expect=0, flags=["--members", "3"]):
+            check_found(report, "ok", "members", "3 members as asked for, whitewater-")
+        for count in ("2", "4"):
+            report, = doctor(cluster, cluster.members[1], expect=1, flags=["--members", count])
+            check_found(report, "problem", "members", f"3 members instead of {count}: whitewater-1, whitewater-")
         text = doctor(cluster, cluster.members[0], expect=0, output="simple")
         check(text.startswith("whitewater-0 (") and "): ready\n" in text, text)
 

@@ -49,6 +49,20 @@ TEST_CASE("each command is taken apart") {
   CHECK(command_of({"version"}).verb == CliVerb::version);
 }
 
+TEST_CASE("what a script expects is bounded and fits the command") {
+  CHECK(command_of({"doctor"}).members_wanted == 0);
+  CHECK(command_of({"doctor", "--members", "64"}).members_wanted == 64);
+  for (const char* wrong : {"0", "65", "many", "1 "}) {
+    CHECK(text_of({"doctor", "--members", wrong}).text.find("not a number from 1 to 64") != std::string::npos);
+  }
+  CHECK_FALSE(command_of({"get", "k"}).value_expected);
+  CHECK(command_of({"get", "k", "--expect", ""}).value_expected == "");
+  CHECK(command_of({"get", "k", "--expect", "v", "--value-only"}).value_expected == "v");
+  for (const char* other : {"--prefix", "--keys-only", "--count-only"}) {
+    CHECK(text_of({"get", "k", "--expect", "v", other}).text.find("--expect: is for the value") != std::string::npos);
+  }
+}
+
 TEST_CASE("values that look like flags or like nothing are kept") {
   CHECK(command_of({"put", "k", "-"}).value == "-");
   CHECK(command_of({"put", "k", ""}).value.empty());

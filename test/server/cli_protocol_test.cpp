@@ -42,6 +42,8 @@ TEST_CASE("commands become requests of the JSON API") {
   CHECK(request.path == "/whitewater/doctor");
   CHECK(request.body.empty());
   CHECK_FALSE(request.is_write);
+  command.members_wanted = 3;
+  CHECK(make_request(command, "").path == "/whitewater/doctor?members=3");
 
   command.verb = CliVerb::members;
   CHECK(make_request(command, "").path == "/whitewater/members");

@@ -156,6 +156,16 @@ TEST_CASE("get prints the pair, and an absent key has an exit code of its own") 
   CHECK(none.out == "0\n");
 }
 
+TEST_CASE("get fails where the value is another than the expected one, and prints what there is") {
+  ScriptedServer server({answer(200, found), answer(200, found), answer(200, R"({"header":{}})")});
+  CHECK(run({"get", "k", "--expect", "v", "--endpoints", server.endpoint()}).exit == 0);
+  const auto other = run({"get", "k", "--expect", "w", "--endpoints", server.endpoint()});
+  CHECK(other.exit == static_cast<int>(CliExit::not_found));
+  CHECK(other.out == "k\nv\n");
+  CHECK(run({"get", "k", "--expect", "", "--endpoints", server.endpoint()}).exit ==
+        static_cast<int>(CliExit::not_found));
+}
+
 TEST_CASE("put and del report what was done") {
   ScriptedServer server(
       {answer(200, R"({"header":{}})"), answer(200, R"({"header":{},"deleted":"2"})"), answer(200, "{}")});

@@ -65,6 +65,15 @@ check_chart() {
   tools/fetch_helm .deps && python3 test/chart/run.py
 }
 
+check_seccomp() {
+  if ! command -v go >/dev/null; then
+    warn "SKIPPED: whether docker/seccomp is what its generator writes needs Go. Debian: apt-get install golang; then ./dev test --only seccomp"
+    step_times+=("seccomp SKIPPED: no Go to run its generator with")
+    return 0
+  fi
+  tools/seccomp/generate --check
+}
+
 # In a shell of its own, since a build that fails ends it.
 run_fuzz() { (build_targets fuzz fuzz && fuzz_tests); }
 
@@ -127,7 +136,7 @@ run_tests() {
     "" | unit | integration) build_targets release ;;
     headers | tidy) ;;
     fuzz) ;;
-    shellcheck | layers | format | kind | chart) ;;
+    shellcheck | layers | format | kind | chart | seccomp) ;;
     *) die "test: no step \"$only_step\"; ./dev help lists them" ;;
   esac
   run_step shellcheck check_scripts
@@ -135,6 +144,7 @@ run_tests() {
   run_step format check_formatting
   run_step kind python3 test/kind/test_kind.py
   run_step chart check_chart
+  run_step seccomp check_seccomp
   if [ -z "$only_step" ]; then start_beside compiling_checks; else compiling_checks; fi
   run_step unit unit_tests
   [ "$quick" = 1 ] || run_step fuzz run_fuzz

@@ -49,6 +49,7 @@ mount: mounts that disk
 libfaketime: steps the wall clock of one member in the integration tests
 python3: checks and integration tests
 python3-yaml: the tests of the Helm chart read what it renders
+libseccomp2: members under the seccomp profiles of containers, without containers, in the integration tests
 prometheus: promtool, which tests the chart's alerts (the program; its service is kept off)
 shellcheck: check of the scripts
 procps: ps
