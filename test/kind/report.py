@@ -1,7 +1,7 @@
 """Figures of a run as Markdown: the table of docs/kubernetes-results.md."""
-import os
-import platform
 import time
+
+from machine import machine
 
 METHOD = """\
 # Results on Kubernetes
@@ -21,15 +21,6 @@ of magnitude; they are not a benchmark of speed.
 - Membership is what the pods answer to `/v3/cluster/member/list` and `/v3/maintenance/status`, asked four times a second; a line for each change. Pods are named by their ordinals.
 - The manifests mount no volumes: a pod that was deleted comes back with an empty disk, as a new member, which takes the place of the old one after it caught up as a learner.
 """
-
-
-def machine(kube):
-    nodes = kube.nodes()
-    version = nodes[0]["status"]["nodeInfo"]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    kind = f"kind, {len(nodes)} nodes as containers of one machine" if kube.kind_name else f"{len(nodes)} nodes"
-    return (f"{kind}; {os.cpu_count()} processors, {memory:.0f} GiB, Linux {platform.release()}; Kubernetes {version['kubeletVersion']}, "
-            f"{version['containerRuntimeVersion'].replace('://', ' ')}; load average {os.getloadavg()[0]:.1f} at the end of the run")
 
 
 def as_markdown(kube, results):
