@@ -1,14 +1,14 @@
 """Figures of a run as Markdown: the table of docs/kubernetes-results.md."""
 import time
 
-from machine import machine
+from machine import load_average, machine
 
 METHOD = """\
 # Results on Kubernetes
 
 `./dev kind test discovery` applies the manifests of the Kubernetes guide as they are written there (`test/kind/manifests`), one way
 after the other, and disturbs each cluster while a load runs. This file is what it wrote (`--record`). The figures show what happens and in which order
-of magnitude; they are not a benchmark of speed.
+of magnitude; they are not a benchmark of speed, which is [kubernetes-bench.md](kubernetes-bench.md).
 
 ## Method
 
@@ -24,7 +24,7 @@ of magnitude; they are not a benchmark of speed.
 
 
 def as_markdown(kube, results):
-    lines = [METHOD, "## Machine", "", f"{machine(kube)}; {time.strftime('%Y-%m-%d', time.gmtime())}.", ""]
+    lines = [METHOD, "## Machine", "", f"{machine(kube)}; load average {load_average():.1f} at the end of the run; {time.strftime('%Y-%m-%d', time.gmtime())}.", ""]
     for result in results:
         trial = result["trial"]
         lines += [f"## {trial.option.title[0].upper()}{trial.option.title[1:]}", ""]

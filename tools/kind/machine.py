@@ -9,4 +9,8 @@ def machine(kube):
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     kind = f"kind, {len(nodes)} nodes as containers of one machine" if kube.kind_name else f"{len(nodes)} nodes"
     return (f"{kind}; {os.cpu_count()} processors, {memory:.0f} GiB, Linux {platform.release()}; Kubernetes {version['kubeletVersion']}, "
-            f"{version['containerRuntimeVersion'].replace('://', ' ')}; load average {os.getloadavg()[0]:.1f} at the end of the run")
+            f"{version['containerRuntimeVersion'].replace('://', ' ')}")
+
+
+def load_average():
+    return os.getloadavg()[0]
