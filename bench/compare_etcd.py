@@ -19,6 +19,9 @@ import tempfile
 import time
 import urllib.request
 
+sys.dont_write_bytecode = True
+from load_tool import put_load  # noqa: E402
+
 REPO = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -56,7 +59,7 @@ class Cluster:
             self.processes.append(subprocess.Popen(command, env=environment, stdout=out, stderr=out))
 
     def pids(self):
-        return ",".join(str(p.pid) for p in self.processes)
+        return [p.pid for p in self.processes]
 
     def stop(self):
         for process in self.processes:
@@ -125,13 +128,10 @@ def start_etcd(binary, directory):
     return cluster, cluster.wait(find_leader)
 
 
-def load(tool, leader, cluster, connections, seconds, seed):
-    output = subprocess.run(
-        [tool, "--endpoints", leader, "--connections", str(connections), "--seconds", str(seconds),
-         "--pids", cluster.pids(), "--seed", str(seed)], check=True, capture_output=True, text=True).stdout
-    result = json.loads(output)
+def load(build, leader, cluster, connections, seconds, seed):
+    result = put_load(build, leader, connections, seconds, seed, cluster.pids())
     if result["errors"]:
-        say(f"  {cluster.name}: {result['errors']} errors")
+        say(f"  {cluster.name}: {result['errors']} errors, the first: {result['first_error']}")
     return result
 
 
@@ -171,7 +171,7 @@ def main():
     parser.add_argument("--connections", default="1,64")
     parser.add_argument("--json", type=pathlib.Path, help="write everything measured to this file")
     arguments = parser.parse_args()
-    tool = arguments.build / "bench" / "http_load"
+    tool = arguments.build / "bench" / "whitewater-load"
     binary = arguments.build / "bin" / "whitewater"
     for path in (tool, binary):
         if not path.exists():
@@ -194,7 +194,7 @@ def main():
             for i in range(arguments.rounds):
                 pair = [("whitewater", our_leader, ours), ("etcd", their_leader, theirs)]
                 draw.shuffle(pair)
-                measured = {name: load(tool, leader, cluster, connections, arguments.seconds, i)
+                measured = {name: load(arguments.build, leader, cluster, connections, arguments.seconds, i)
                             for name, leader, cluster in pair}
                 rounds.append(measured)
                 say(f"  {connections} connections, round {i + 1}/{arguments.rounds}: "

@@ -6,15 +6,13 @@ usage: bench/disturbances.py [--rounds N] [--seconds S] [--connections N] [--bui
 slow follower   one follower's disk answers up to 50 ms later: its file system is frozen for 50 ms again and again
 snapshot        one follower is away until the log has left it behind, then gets the store (about 64 MiB) while clients write
 
-Three members on loopback; bench/http_load writes 256-byte values in a closed loop to the leader. Calm and disturbed periods alternate
+Three members on loopback; bench/load writes 256-byte values in a closed loop to the leader. Calm and disturbed periods alternate
 in an order drawn anew each round; the ratio is taken within a round, and the median over the rounds counts."""
 import argparse
 import contextlib
-import json
 import pathlib
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -26,6 +24,7 @@ sys.path.insert(0, str(ROOT / "test/integration"))
 import run  # noqa: E402
 from disk import Disk  # noqa: E402
 from harness import DEFAULTS, Cluster, b64, wait_for  # noqa: E402
+from load_tool import put_load  # noqa: E402
 from scenarios_snapshot import installed  # noqa: E402
 
 SLOW_SECONDS = 0.05
@@ -41,11 +40,7 @@ class Load:
         self.arguments, self.leader = arguments, leader
 
     def run(self, seconds, seed):
-        output = subprocess.run(
-            [self.arguments.build_dir / "bench/http_load", "--endpoints", f"{self.leader.address}:8090", "--connections",
-             str(self.arguments.connections), "--seconds", str(seconds), "--seed", str(seed)],
-            check=True, capture_output=True, text=True, timeout=seconds + 60).stdout
-        return json.loads(output)
+        return put_load(self.arguments.build_dir, f"{self.leader.address}:8090", self.arguments.connections, seconds, seed)
 
 
 @contextlib.contextmanager

@@ -3,13 +3,13 @@
 // tools/plot_latency.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <exception>
 #include <fstream>
 
-#include "load/http_load.hpp"
+#include "load/put_load.hpp"
 
 namespace {
 
@@ -20,6 +20,13 @@ struct Stage {
   const char* meaning;
   std::vector<double> values_us;
 };
+
+// Of sorted values, nearest rank; 0 when empty.
+double quantile(const std::vector<double>& sorted, double q) {
+  if (sorted.empty()) return 0;
+  const auto rank = static_cast<std::size_t>(std::ceil(q * static_cast<double>(sorted.size())));
+  return sorted[std::min(sorted.size() - 1, rank == 0 ? 0 : rank - 1)];
+}
 
 std::vector<Stage> make_stages() {
   return {
@@ -60,7 +67,8 @@ void write_json(const std::string& path, const std::vector<Stage>& stages, const
                 const LoadResult& result) {
   std::ofstream out(path);
   out << "{\"connections\":" << options.connections << ",\"value_bytes\":" << options.value_bytes
-      << ",\"per_second\":" << result.per_second() << ",\"errors\":" << result.errors << ",\"stages\":[";
+      << ",\"per_second\":" << result.per_second() << ",\"errors\":" << result.failed + result.unknown
+      << ",\"stages\":[";
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const auto& v = stages[i].values_us;
     out << (i == 0 ? "" : ",") << "{\"name\":\"" << stages[i].name << "\",\"count\":" << v.size()
@@ -80,10 +88,12 @@ void write_json(const std::string& path, const std::vector<Stage>& stages, const
 
 int main(int argc, char** argv) {
   LoadOptions options;
-  options.ask_timing = true;
+  options.connections = 1;
+  options.seconds = 3;
+  options.warmup_seconds = 0.5;
   std::string json_path;
   CLI::App app("The latency of a put by stage: a table on stdout, JSON for tools/plot_latency");
-  app.add_option("--endpoints", options.endpoints, "IPv4 host:port; take the leader's alone to see every stage")
+  app.add_option("--endpoints", options.endpoints, "host:port; take the leader's alone to see every stage")
       ->required()
       ->delimiter(',');
   app.add_option("--connections", options.connections, "Requests under way at a time")->check(CLI::Range(1, 10'000));
@@ -100,10 +110,11 @@ int main(int argc, char** argv) {
     const LoadResult result = run_puts(options);
     for (Stage& stage : stages) std::sort(stage.values_us.begin(), stage.values_us.end());
     std::printf("%zu connection(s), %zu-byte values: %.0f puts/s, %llu errors\n", options.connections,
-                options.value_bytes, result.per_second(), static_cast<unsigned long long>(result.errors));
+                options.value_bytes, result.per_second(),
+                static_cast<unsigned long long>(result.failed + result.unknown));
     print_table(stages);
     if (!json_path.empty()) write_json(json_path, stages, options, result);
-    if (result.errors > 0) std::fprintf(stderr, "first error: %s\n", result.first_error.c_str());
+    if (!result.first_error.empty()) std::fprintf(stderr, "first error: %s\n", result.first_error.c_str());
     return result.completed > 0 ? 0 : 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "latency_profile: %s\n", error.what());
