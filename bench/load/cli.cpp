@@ -20,9 +20,7 @@ constexpr base::Duration read_patience = base::seconds(30);
 constexpr std::uint64_t progress_every = 100'000;  // keys
 
 constexpr const char* about =
-    "Puts a load on Whitewater or etcd through etcd's HTTP/JSON gateway and tells what came of it, or checks that what "
-    "it\n"
-    "was told to be written is there.";
+    "Puts a load on Whitewater or etcd through etcd's HTTP/JSON gateway, measures it, and checks that nothing is lost.";
 constexpr const char* examples = R"(Examples:
   whitewater-load put --endpoints 10.0.0.1:8090 --connections 64 --seconds 30
       as fast as 64 connections can (closed loop): for the highest throughput
@@ -66,6 +64,7 @@ void add_endpoints(CLI::App& app, std::vector<std::string>& endpoints) {
   app.add_option("--endpoints", endpoints, "servers: names or addresses, with ports")
       ->required()
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->type_name("HOST:PORT,...");
 }
 
