@@ -166,7 +166,7 @@ def main():
         run_all(Bench(session, pace, arguments.seed), scenarios, run, folder)
     finally:
         session.close(arguments.keep)
-    print("\n" + report.as_text(everything, run))
+    print("\n" + report.as_text(scenarios, run))
     draw(scenarios, run, folder / PICTURES.name)
     if arguments.record:
         record(everything, run)

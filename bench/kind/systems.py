@@ -165,7 +165,7 @@ def unix_ms(text):
 
 
 def installed(system):
-    say(f"installing {system.name}")
+    say(f"installing {system.name} as {system.statefulset}")
     system.install()
     system.wait_whole()
     return system
