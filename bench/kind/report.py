@@ -16,7 +16,7 @@ something, absolute times belong to the machine of the day.** What the guide's m
 - The load is `whitewater-load`, etcd's HTTP/JSON gateway in both cases, 256-byte values, as a Job on the control plane node where there is one, else anywhere. *Closed loop*: each connection puts again
   when it is answered. *Open loop*: puts at a fixed rate, the latency counted from when each was meant to be sent.
 - Speed: to the leader's pod. Rounds alternate between the systems in an order drawn anew; a ratio is taken within a round, and the median of the ratios counts.
-- Disturbances: an open loop through the headless service. *Longest write gap*: the longest time in which no write was acknowledged on any connection, from the disturbance on; of several
+- Disturbances: an open loop through the client service, which leads new connections to ready pods. *Longest write gap*: the longest time in which no write was acknowledged on any connection, from the disturbance on; of several
   rounds the worst is judged. *Not served*: refused, without an answer within 3 s, or never sent since all connections were waiting.
 - *Lost*: every acknowledged write is kept and read back, linearizably, when the disturbance is over.
 - Voters over time: asked through the API server about three times a second; a line for each change, members by ordinal.

@@ -6,20 +6,17 @@ import time
 from kube import Failure, check, say, wait_for
 from session import CHART, HERE, NAMESPACE, now_ms
 
-PORT = 2379
+PORT, SERVICE_PORT = 2379, 8090
 IMAGE_MARK = 'image: "IMAGE"'  # in etcd.yaml
 READY_SECONDS = 150
 FIRST_WRITE_SECONDS = 120
 
 
 class System:
-    def __init__(self, session, statefulset, headless, selector):
-        self.session, self.statefulset, self.headless, self.selector = session, statefulset, headless, selector
+    """`endpoints`: the client service, which leads to ready pods, by the name that the first of the resolver's search domains completes."""
 
-    @property
-    def endpoints(self):
-        """The headless service by the name that the first of the resolver's search domains completes."""
-        return f"{self.headless}:{PORT}"
+    def __init__(self, session, statefulset, selector, endpoints):
+        self.session, self.statefulset, self.selector, self.endpoints = session, statefulset, selector, endpoints
 
     def pods(self):
         return self.session.api.pods(self.selector)
@@ -106,8 +103,8 @@ class Whitewater(System):
     MAIN = "ww"
 
     def __init__(self, session, release=MAIN, values=None):
-        super().__init__(session, f"{release}-whitewater", f"{release}-whitewater-headless",
-                         f"app.kubernetes.io/instance={release},app.kubernetes.io/component=member")
+        super().__init__(session, f"{release}-whitewater", f"app.kubernetes.io/instance={release},app.kubernetes.io/component=member",
+                         f"{release}-whitewater:{SERVICE_PORT}")
         self.name, self.release, self.values = "Whitewater", release, values or {}
 
     def install(self):
@@ -134,7 +131,7 @@ class Whitewater(System):
 
 class Etcd(System):
     def __init__(self, session):
-        super().__init__(session, "etcd", "etcd-headless", "app=etcd")
+        super().__init__(session, "etcd", "app=etcd", f"etcd:{PORT}")
         self.name = "etcd"
 
     def install(self):
@@ -142,7 +139,7 @@ class Etcd(System):
         self.session.apply(text)
 
     def remove(self):
-        self.session.kube.kubectl("delete", "statefulset/etcd", "service/etcd-headless", "--ignore-not-found", seconds=120)
+        self.session.kube.kubectl("delete", "statefulset/etcd", "service/etcd", "service/etcd-headless", "--ignore-not-found", seconds=120)
         self.session.wait_no_pods(self.selector)
         self.session.delete_claims(self.selector)
 

@@ -46,7 +46,7 @@ SIDES = {
     "rolling": {"failed_percent": (0.03, 0.0301), "lost": (0, 1)},
     "volume": {"follower_s": (60, 60.1), "leader_s": (60, 60.1), "lost": (0, 1)},
     "scale": {"leftovers": (0, 1), "without_quorum": (0, 1), "lost": (0, 1)},
-    "everyone": {"first_write_s": (10, 10.1), "same_cluster": (1, 0), "lost": (0, 1)},
+    "everyone": {"gap_s": (10, 10.1), "same_cluster": (1, 0), "lost": (0, 1)},
     "apiserver": {"not_served": (0, 1), "lost": (0, 1)},
     "diskfull": {"refused": (1, 0), "reads": (3, 2), "recovered_s": (30, 30.1), "restarts": (0, 1)},
     "reactor": {"on_uring": (3, 2), "on_epoll": (3, 2), "ratio": (0.7, 0.69)},

@@ -1,4 +1,4 @@
-"""The leader is lost under an open loop of puts through the headless service: how long no write is acknowledged anywhere."""
+"""The leader is lost under an open loop of puts through the client service: how long no write is acknowledged anywhere."""
 import docker_nodes
 import figures
 from bars import Bar
