@@ -106,6 +106,11 @@ def longest_gap_ms(put, since_unix_ms=0):
     return max(later, default=min((gap["ms"] for gap in put["gaps"]), default=0))
 
 
+def longest_gap_before_ms(put, until_unix_ms):
+    """Of the gaps that had ended before; 0 where none of them is among the longest."""
+    return max((gap["ms"] for gap in put["gaps"] if put["started_unix_ms"] + 1000 * gap["start_s"] + gap["ms"] < until_unix_ms), default=0)
+
+
 def ratios(rounds, field):
     """Of each round {"whitewater": put, "etcd": put} ours over theirs; a round in which theirs is 0 has none."""
     return [field(one["whitewater"]) / field(one["etcd"]) for one in rounds if field(one["etcd"])]

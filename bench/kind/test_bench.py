@@ -28,7 +28,7 @@ import systems  # noqa: E402
 import watch  # noqa: E402
 from bench import Sheet  # noqa: E402
 from kube import Failure, Skip  # noqa: E402
-from scenarios import Scenario, all_scenarios, disturbance, diskfull, discovery  # noqa: E402
+from scenarios import Scenario, all_scenarios, diskfull, discovery, disturbance, reactor  # noqa: E402
 
 PUT = {"mode": "open", "connections": 8, "rate": 100, "seconds": 10.0, "completed": 997, "failed": 1, "unknown": 1, "dropped": 1, "per_second": 99.7,
        "latency_us": {"p50": 400.0, "p90": 500.0, "p99": 900.0, "p999": 2000.0, "max": 3000.0, "mean": 420.0},
@@ -115,6 +115,9 @@ class Computing(unittest.TestCase):
         self.assertEqual(figures.longest_gap_ms(PUT, 1_004_181), 12)
         self.assertEqual(figures.longest_gap_ms(PUT, 1_009_000), 12)  # all listed ones are over: the bound for what is not listed
         self.assertEqual(figures.longest_gap_ms({**PUT, "completed": 0, "gaps": []}), 10_000)  # never served at all
+
+    def test_what_had_ended_before_is_calm(self):
+        self.assertEqual([figures.longest_gap_before_ms(PUT, at) for at in (1_004_100, 1_004_181, 1_000_000)], [90, 180, 0])
 
     def test_ratios_are_taken_within_a_round(self):
         rounds = [{"whitewater": 1, "etcd": 2}, {"whitewater": 30, "etcd": 10}, {"whitewater": 1, "etcd": 0}]
@@ -274,6 +277,11 @@ class Seeing(unittest.TestCase):
         lines = ["no JSON", line.format(1, ""), line.format(2, "; found under names guessed from the own one: a-3"), line.format(3, ", a-3")]
         self.assertEqual(discovery.first_notice(lines, "a-3"), 3250)
         self.assertIsNone(discovery.first_notice(lines[:3], "a-3"))
+
+    def test_the_reason_of_a_reactor(self):
+        lines = ["{}", '{"msg":"I am ww-0","reactor":"epoll","reactor_reason":"seccomp: \\"denied\\""}']
+        self.assertEqual(reactor.reason_in(lines), 'seccomp: "denied"')
+        self.assertEqual(reactor.reason_in(lines[:1]), "no reason in its log")
 
     def test_a_refusal_is_an_answer(self):
         class Session:

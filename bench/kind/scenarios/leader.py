@@ -31,15 +31,18 @@ def kill_process(system, leader):
 
 
 def lose(bench, sheet, how, take_away):
-    gaps, failed, lost = {}, {}, {}
+    gaps, calm, failed, lost = {}, {}, {}, {}
     for number in range(bench.pace.rounds):
         for system in bench.both():
-            parts, gap = lose_once(bench, sheet, system, how, take_away, number)
-            gaps.setdefault(system.name, []).append(gap)
+            parts, since = lose_once(bench, sheet, system, how, take_away, number)
+            gaps.setdefault(system.name, []).append(figures.longest_gap_ms(parts["put"], since))
+            calm.setdefault(system.name, []).append(figures.longest_gap_before_ms(parts["put"], since))
+            say(f"    round {number + 1}, {system.name}: longest write gap {gaps[system.name][-1]:.0f} ms, {calm[system.name][-1]:.0f} ms before")
             failed.setdefault(system.name, []).append(figures.not_served(parts["put"]))
             lost.setdefault(system.name, []).append(parts["check"]["lost_count"])
     for name in sorted(gaps, reverse=True):
         sheet.figure(f"longest write gap, {name}", figures.spread(gaps[name], "ms"))
+        sheet.figure(f"longest write gap of the {CALM_SECONDS} s before, {name}", figures.spread(calm[name], "ms"))
         sheet.figure(f"puts not served, {name}", figures.spread(failed[name]))
         sheet.figure(f"acknowledged writes lost, {name}", str(sum(lost[name])))
     sheet.value("gap_ms", max(gaps["Whitewater"]))
@@ -54,11 +57,9 @@ def lose_once(bench, sheet, system, how, take_away, number):
     since = events.mark(f"{system.name}'s leader {leader}: {how}")
     take_away(system, leader)
     parts = load.result()
-    gap = figures.longest_gap_ms(parts["put"], since)
-    say(f"    round {number + 1}, {system.name}: longest write gap {gap:.0f} ms")
     sheet.load(f"{system.name}, round {number + 1}", parts, events.list)
     system.wait_whole()
-    return parts, gap
+    return parts, since
 
 
 SCENARIOS = [

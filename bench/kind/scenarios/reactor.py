@@ -27,13 +27,24 @@ def reactor(bench, sheet):
             docker_nodes.write_file(nodes, f"{FOLDER}/{name}.json", json.dumps(profile))
             values = {"seccomp": {"profile": "Localhost", "localhostProfile": f"whitewater-bench/{name}.json"}}
             systems[name] = installed(Whitewater(bench.session, name, values))
-            rows = systems[name].members().values()
-            sheet.value(f"on_{name}", sum(row["reactor"] == REACTORS[name] for row in rows))
+            rows = systems[name].members()
+            sheet.value(f"on_{name}", sum(row["reactor"] == REACTORS[name] for row in rows.values()))
+            for pod, row in rows.items():
+                sheet.figure(pod, f"{row['reactor']}: {reason_in(kube.logs(pod))}")
         measure(bench, sheet, systems)
     finally:
         for system in systems.values():
             system.remove()
         docker_nodes.remove_folder(nodes, FOLDER)
+
+
+def reason_in(lines):
+    """Of the reactor, as the member's first lines state it."""
+    for line in lines:
+        _, found, rest = line.partition('"reactor_reason":')
+        if found:
+            return json.JSONDecoder().raw_decode(rest)[0]
+    return "no reason in its log"
 
 
 def measure(bench, sheet, systems):
