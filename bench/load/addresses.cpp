@@ -117,8 +117,8 @@ void Addresses::open_channel() {
 void Addresses::refresh(base::Instant now) {
   for (Name& name : names_) {
     if (name.is_literal || name.is_asked) continue;
-    if (name.was_asked && now - name.asked_at < refresh_interval) continue;
-    name.is_asked = name.was_asked = true;
+    if (name.is_answered && now - name.asked_at < refresh_interval) continue;
+    name.is_asked = true;
     name.asked_at = now;
     ares_addrinfo_hints hints{};
     hints.ai_flags = ARES_AI_NOSORT;
@@ -127,6 +127,7 @@ void Addresses::refresh(base::Instant now) {
     const auto on_done = [](void* data, int status, int, ares_addrinfo* answer) {
       Name& asked = *static_cast<Name*>(data);
       asked.is_asked = false;
+      asked.is_answered = true;
       if (status != ARES_EDESTRUCTION) asked.owner->on_answer(asked, status, answer);
       if (answer != nullptr) ares_freeaddrinfo(answer);
     };
@@ -185,6 +186,11 @@ void Addresses::on_tick() {
   if (!sockets_.empty()) ares_process_fd(channel_, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
-const Address* Addresses::pick(std::size_t turn) const { return all_.empty() ? nullptr : &all_[turn % all_.size()]; }
+const Address* Addresses::pick(std::size_t turn) const {
+  for (const Name& name : names_) {
+    if (!name.is_literal && !name.is_answered) return nullptr;
+  }
+  return all_.empty() ? nullptr : &all_[turn % all_.size()];
+}
 
 }  // namespace whitewater::bench

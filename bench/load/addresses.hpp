@@ -44,7 +44,8 @@ class Addresses {
   void on_event(std::uint64_t data, std::uint32_t events);
   void on_tick();  // c-ares' own time-outs; call every few milliseconds
 
-  // In turn over all addresses of all endpoints. Nothing while none is known.
+  // In turn over all addresses of all endpoints. Nothing while none is known, or the first answer about a name is
+  // awaited.
   [[nodiscard]] const Address* pick(std::size_t turn) const;
   // Why a name is without addresses; empty while its first answer is still awaited.
   [[nodiscard]] const std::string& error() const { return error_; }
@@ -55,9 +56,9 @@ class Addresses {
     discovery::HostPort endpoint;
     std::vector<Address> addresses;
     bool is_literal = false;
-    bool is_asked = false;  // an answer is awaited
+    bool is_asked = false;     // an answer is awaited
+    bool is_answered = false;  // once, well or badly
     base::Instant asked_at{};
-    bool was_asked = false;
   };
   void open_channel();
   void on_answer(Name& name, int status, const ares_addrinfo* answer);

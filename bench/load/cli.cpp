@@ -169,7 +169,7 @@ int check(const CheckLine& line, std::ostream& out, std::ostream& err, const std
 int run_cli(std::vector<std::string> arguments, std::ostream& out, std::ostream& err,
             const std::atomic<bool>& is_stopped) {
   CLI::App app(about, "whitewater-load");
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   app.footer(examples);
   PutLine put_line;
   CheckLine check_line;
@@ -178,6 +178,7 @@ int run_cli(std::vector<std::string> arguments, std::ostream& out, std::ostream&
   try {
     std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
     app.parse(std::move(arguments));
+    if (app.get_subcommands().empty()) throw std::runtime_error("put or check? See whitewater-load --help");
     const auto& endpoints = put_command->parsed() ? put_line.options.endpoints : check_line.endpoints;
     [[maybe_unused]] const auto parsed = parse_endpoints(endpoints);
   } catch (const CLI::ParseError& error) {

@@ -30,6 +30,8 @@ constexpr int tick_ms = 5;  // how late a time-out or a new attempt may be
 constexpr Duration connect_timeout = base::seconds(1);
 constexpr Duration backoff_min = base::milliseconds(20);  // half of it to all of it, so from 10 ms
 constexpr Duration backoff_max = base::milliseconds(100);
+// How long after the end puts of an open loop are still sent that this process itself is late with.
+constexpr Duration own_lateness = base::milliseconds(100);
 
 Duration duration_of(double seconds) { return Duration(static_cast<std::int64_t>(seconds * 1e9)); }
 
@@ -118,8 +120,12 @@ LoadResult Load::run() {
   const double cpu_before = cpu_seconds();
   next_tick_ = begin_;
   next_report_ = begin_ + base::seconds(1);
+  addresses_.refresh(begin_);
   while (now() < end_ && !is_stopped()) turn(end_);
   const Instant stopped = std::min(now(), end_);
+  while (schedule_ && !is_stopped() && schedule_->left_before(stopped) > 0 && now() < end_ + own_lateness) {
+    turn(end_ + own_lateness);
+  }
   is_draining_ = true;
   if (schedule_) statistics_.on_dropped(schedule_->left_before(stopped));
   // What is under way still counts: left out would be just the slowest.
@@ -231,9 +237,9 @@ void Load::open_later(Lane& lane, Instant time) {
 }
 
 void Load::on_idle(Lane& lane) {
-  if (is_draining_) return;
-  if (!schedule_) return start_put(lane, now());
-  if (!std::exchange(lane.is_queued, true)) idle_.push_back(&lane);
+  const Instant time = now();
+  if (!schedule_ && time < end_ && !is_draining_) start_put(lane, time);
+  if (schedule_ && !std::exchange(lane.is_queued, true)) idle_.push_back(&lane);
 }
 
 void Load::start_put(Lane& lane, Instant intended) {

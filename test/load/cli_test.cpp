@@ -60,9 +60,12 @@ TEST_CASE("the JSON of a load holds every field, and its parts agree") {
   CHECK(result.at("rate").to_number<double>() == 300);
   CHECK(result.at("value_bytes") == 10);
   CHECK(result.at("seconds").to_number<double>() == Approx(0.4));
-  CHECK(result.at("completed") == 120);
-  for (const char* name : {"failed", "unknown", "dropped", "connect_failures"}) CHECK(result.at(name) == 0);
-  CHECK(result.at("per_second").to_number<double>() == Approx(300));
+  // All of them, but for what this process was too late with on a busy machine.
+  const auto completed = json::value_to<std::uint64_t>(result.at("completed"));
+  CHECK(completed + json::value_to<std::uint64_t>(result.at("dropped")) == 120);
+  CHECK(completed > 20);
+  for (const char* name : {"failed", "unknown", "connect_failures"}) CHECK(result.at(name) == 0);
+  CHECK(result.at("per_second").to_number<double>() == Approx(static_cast<double>(completed) / 0.4).epsilon(0.001));
   CHECK(result.at("started_unix_ms").as_int64() > 1'600'000'000'000);
   CHECK(result.at("cpu_seconds").to_number<double>() > 0);
   CHECK(result.at("first_error") == "");
@@ -75,10 +78,10 @@ TEST_CASE("the JSON of a load holds every field, and its parts agree") {
   CHECK(result.at("latency_us").at("mean").to_number<double>() <= last);
   std::uint64_t count = 0;
   for (const auto& bucket : result.at("histogram_us").as_array()) count += json::value_to<std::uint64_t>(bucket.at(1));
-  CHECK(count == 120);
+  CHECK(count == completed);
   const auto& series = result.at("series").as_object();
   CHECK(series.at("interval_ms") == 100);
-  CHECK(sum_of(series.at("completed")) == 120);
+  CHECK(sum_of(series.at("completed")) == completed);
   CHECK(sum_of(series.at("failed")) == 0);
   CHECK(series.at("max_us").as_array().size() == series.at("completed").as_array().size());
   CHECK(result.at("gaps").as_array().size() == 10);
@@ -130,7 +133,7 @@ TEST_CASE("a load that nobody answers exits with 1 and says why") {
 
 TEST_CASE("a bad argument is named, with exit code 2") {
   const std::vector<std::pair<std::vector<std::string>, std::string>> lines{
-      {{}, "subcommand"},
+      {{}, "put or check?"},
       {{"put"}, "--endpoints"},
       {{"put", "--endpoints", "nowhere"}, "\"nowhere\" is not HOST:PORT"},
       {{"put", "--endpoints", "a:1,b:99999"}, "\"b:99999\" is not HOST:PORT"},
