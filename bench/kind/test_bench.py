@@ -161,7 +161,7 @@ class Judging(unittest.TestCase):
 
 
 def run_data(**scenarios):
-    return {"machine": "a machine", "date": "2026-01-02", "seed": 7, "pace": {"rounds": 3}, "scenarios": scenarios}
+    return {"machine": "a machine", "date": "2026-01-02", "seed": 7, "pace": {"rounds": 3, "speed": 4}, "scenarios": scenarios}
 
 
 def sheet_of(name, values, outcome="ran", loads=()):
