@@ -14,8 +14,6 @@
 namespace whitewater::log {
 namespace {
 
-constexpr base::Duration growth_retry_interval = base::seconds(10);
-
 base::Duration now() {
   timespec t{};
   ::clock_gettime(CLOCK_MONOTONIC, &t);
@@ -51,8 +49,15 @@ void RaftLog::release(Index upto) {
   run_planner();
 }
 
+bool RaftLog::is_growth_due() const { return growth_retry_at_.count() != 0 && now() >= growth_retry_at_; }
+
+void RaftLog::retry_growth() {
+  check_not_failed();
+  if (is_growth_due()) run_planner();
+}
+
 void RaftLog::run_planner() {
-  if (growth_retry_at_.count() != 0 && now() >= growth_retry_at_) {
+  if (is_growth_due()) {
     growth_retry_at_ = base::Duration{0};
     planner_.on_growth_retry();
   }
@@ -135,7 +140,7 @@ void RaftLog::collect_new_segments() {
                  std::string("the log cannot grow: ") + std::strerror(segment.error) +
                      "; it goes on with what it has. Free space on the volume, or lower the log's budget",
                  {{"segments", planner_.slots()}});
-      growth_retry_at_ = now() + growth_retry_interval;
+      growth_retry_at_ = now() + growth_retry_interval_;
       planner_.on_segment_add_failed(segment.slot);
       continue;
     }

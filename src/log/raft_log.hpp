@@ -31,6 +31,7 @@ struct LogOptions {
   Strategy strategy = Strategy::automatic;
   bool direct_io = true;  // false: the file system has no O_DIRECT; then the strategy is `buffered`
   bool probe = true;      // false: take the first strategy that works
+  base::Duration growth_retry_interval = base::seconds(10);  // after the disk refused a segment
   NodeId node;
   ClusterId cluster;                       // zero until known; see RaftLog::set_cluster
   Incarnation incarnation;                 // of this start, from the identity record
@@ -91,6 +92,9 @@ class RaftLog {
   [[nodiscard]] int completion_fd() const { return completion_fd_.get(); }
   // Fills `events` (cleared first). Throws FatalError on any error of the device.
   void poll(LogEvents& events);
+  // Asks for the segment again that the disk refused some time ago. Call it now and then: a member without room appends
+  // nothing, and nothing else would find the space that came free since.
+  void retry_growth();
   // The member joined or founded a cluster; later segment headers carry its id.
   void set_cluster(ClusterId cluster) { planner_.on_cluster(cluster); }
 
@@ -124,6 +128,7 @@ class RaftLog {
   void probe_strategies(LogExecutor& thread_executor, Slot spare);
   [[nodiscard]] std::optional<Slot> spare_slot(const RecoveredLog& log) const;
   void switch_strategy();
+  [[nodiscard]] bool is_growth_due() const;
   void run_planner();
   void on_write_completion(const Completion& completion);
   void on_read_completion(const Completion& completion, LogEvents& events);
@@ -152,6 +157,7 @@ class RaftLog {
   AlignedBytes read_buffer_;
   bool read_in_flight_ = false;
   std::vector<FinishedRead> early_reads_;  // answered without the disk
+  base::Duration growth_retry_interval_;
   base::Duration growth_retry_at_{0};
   std::string failure_;
   LogStats stats_;

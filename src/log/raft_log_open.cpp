@@ -111,7 +111,8 @@ RaftLog::RaftLog(const LogOptions& options, base::LogSink& sink, UniqueFd comple
       pool_(limits_of(options, files_).writes_in_flight_max + 2, limits_of(options, files_).group_bytes_max),
       planner_({options.cluster, options.node, log_id}, incarnation, limits_of(options, files_), log,
                files_.slot_count(), pool_),
-      grower_(files_.dir(), files_.segment_bytes(), files_.direct_io(), completion_fd_.get()) {
+      grower_(files_.dir(), files_.segment_bytes(), files_.direct_io(), completion_fd_.get()),
+      growth_retry_interval_(options.growth_retry_interval) {
   stats_.torn_bytes = log.torn_bytes;
 }
 

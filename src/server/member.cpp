@@ -185,6 +185,7 @@ net::Awaitable<void> Member::housekeeping_loop() {
         stats.segments - stats.segments_free > flush_above_segments || log_pressure(stats) != replica::LogPressure::low;
     if (is_behind && is_log_long) (void)replica_.store().flush_async();
     release_log();
+    log_.retry_growth();
   }
 }
 

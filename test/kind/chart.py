@@ -15,12 +15,12 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-import images  # noqa: E402
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[2] / "tools/kind")]
+import docker_images  # noqa: E402
 from kube import Failure, Kube, check, run, say, wait_for  # noqa: E402
 
-CHART = images.ROOT / "helm/whitewater"
+CHART = docker_images.ROOT / "helm/whitewater"
+RUN_FOLDER = docker_images.ROOT / ".run/kind"
 NAMESPACE = "whitewater-chart-test"
 RELEASE = "ww"
 MEMBERS = f"{RELEASE}-whitewater"
@@ -32,8 +32,8 @@ class Chart:
     """helm and kubectl in the namespace of the test. Warnings of the API server are failures."""
 
     def __init__(self):
-        self.kube = Kube()
-        own = images.ROOT / ".deps/helm"
+        self.kube = Kube(NAMESPACE)
+        own = docker_images.ROOT / ".deps/helm"
         self.helm_path = str(own) if own.exists() else shutil.which("helm")
         if not self.helm_path:
             raise Failure("helm is missing: tools/fetch_helm .deps builds it with Go, or https://helm.sh/docs/intro/install/")
@@ -45,7 +45,7 @@ class Chart:
         return done.stdout
 
     def kubectl(self, *arguments, **more):
-        return self.kube.kubectl("-n", NAMESPACE, *arguments, **more)
+        return self.kube.kubectl(*arguments, **more)
 
     def upgrade(self, *arguments):
         return self.helm("upgrade", RELEASE, str(CHART), "--reuse-values", "--wait", "--timeout", "200s", *arguments)
@@ -112,12 +112,12 @@ def install(chart):
     def written():
         return chart.exec(0, "put", "greeting", "hello", check=False, seconds=5).returncode == 0
     wait_for("the first write", written, 120, interval=0.2)
-    pods = chart.kube.json("-n", NAMESPACE, "get", "pods", "-l", f"app.kubernetes.io/instance={RELEASE}")["items"]
+    pods = chart.kube.json("get", "pods", "-l", f"app.kubernetes.io/instance={RELEASE}")["items"]
     check(len(pods) == 3, f"{len(pods)} pods")
     say(f"  first write {time.monotonic() - started:.1f} s after helm install began")
     chart.wait_voters(3, 60)
     chart.kubectl("rollout", "status", f"statefulset/{MEMBERS}", "--timeout=120s", seconds=130)
-    claims = chart.kube.json("-n", NAMESPACE, "get", "pvc")["items"]
+    claims = chart.kube.json("get", "pvc")["items"]
     check(len(claims) == 3 and all(claim["status"]["phase"] == "Bound" for claim in claims), "not a volume for each member")
     say(f"  ready after {time.monotonic() - started:.1f} s")
 
@@ -142,7 +142,7 @@ def shrink(chart):
 
 def grow_again(chart):
     """The volumes of the removed members are still there."""
-    claims = chart.kube.json("-n", NAMESPACE, "get", "pvc")["items"]
+    claims = chart.kube.json("get", "pvc")["items"]
     check(len(claims) == 5, f"{len(claims)} volumes before growing again: those of removed members should be retained")
     chart.upgrade("--set", "replicaCount=5")
     say(f"  five voters {chart.wait_voters(5, 120):.1f} s after the upgrade, with the old volumes")
@@ -177,8 +177,8 @@ def clear(chart):
 
 
 def prepare(chart):
-    images.require_product()
-    images.load_into(chart.kube, [images.PRODUCT])
+    docker_images.require_product()
+    docker_images.load_into(chart.kube, [docker_images.PRODUCT])
     clear(chart)
     chart.kubectl("create", "namespace", NAMESPACE)
     chart.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted", "pod-security.kubernetes.io/warn=restricted")
@@ -197,19 +197,6 @@ def run_step(chart, name):
         return f"not finished within {limit} s"
     finally:
         signal.alarm(0)
-
-
-def diagnose(chart, name):
-    folder = images.ROOT / ".run/kind" / f"failed-{time.strftime('%H%M%S')}-chart-{name}"
-    folder.mkdir(parents=True, exist_ok=True)
-    questions = {"objects.yaml": ("get", "all,pvc,configmap", "-o", "yaml"), "events.txt": ("get", "events", "--sort-by=.lastTimestamp"),
-                 "describe.txt": ("describe", "pods"), "jobs.log": ("logs", "-l", "job-name", "--tail=-1", "--prefix")}
-    pods = chart.kubectl("get", "pods", "-o", "name", check=False).stdout.split()
-    questions |= {f"{pod.removeprefix('pod/')}.log": ("logs", pod, "--all-containers") for pod in pods}
-    for file, question in questions.items():
-        done = chart.kubectl(*question, check=False)
-        (folder / file).write_text(done.stdout + done.stderr)
-    return folder
 
 
 def main():
@@ -234,8 +221,9 @@ def main():
             started = time.monotonic()
             problem = run_step(chart, name)
             if problem:
+                folder = f"failed-{time.strftime('%H%M%S')}-chart-{name}"
                 say(f"FAILED  {name} after {time.monotonic() - started:.1f} s: {problem}")
-                say(f"        logs, descriptions and events: {diagnose(chart, name)}")
+                say(f"        logs, descriptions and events: {chart.kube.diagnose(RUN_FOLDER / folder)}")
                 return 1
             say(f"ok      {name} {time.monotonic() - started:.1f} s")
     finally:

@@ -1,38 +1,21 @@
-"""The images of the tests: what Docker holds, what it can pull, and stand-ins for what it cannot; and the way into the nodes."""
+"""The images of the tests, and stand-ins for those that cannot be pulled."""
 import pathlib
 import shutil
-import subprocess
 import tempfile
 
-from kube import Failure, run, say
+from docker_images import PRODUCT, ROOT, build, has, pulled
+from kube import run, say
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-PRODUCT = "whitewater:1"
 BUSYBOX = "busybox:1.36"
 KUBECTL = "bitnami/kubectl:latest"
 LOAD = "whitewater-kind-load:1"
 STAND_IN = "org.whitewater.stand-in"  # a label
 
 
-def has(image):
-    return run(["docker", "image", "inspect", image], 30, check=False).returncode == 0
-
-
 def is_stand_in(image):
     found = run(["docker", "image", "inspect", "--format", "{{json .Config.Labels}}", image], 30, check=False)
     return found.returncode == 0 and STAND_IN in found.stdout
-
-
-def build(tag, folder, *arguments):
-    command = ["docker", "build", "--quiet", "--tag", tag, *arguments, str(folder)]
-    has_buildx = run(["docker", "buildx", "version"], 30, check=False).returncode == 0
-    run(command, 600, environment={} if has_buildx else {"DOCKER_BUILDKIT": "0"})
-
-
-def require_product():
-    if not has(PRODUCT):
-        raise Failure(f"there is no image {PRODUCT}: ./dev image builds it")
 
 
 def ensure_busybox():
@@ -78,21 +61,3 @@ def is_there(image):
     if is_stand_in(image):
         say(f"{image} is a stand-in that an earlier run made, since it could not be pulled; `docker rmi {image}` forgets it")
     return has(image) or pulled(image)
-
-
-def pulled(image):
-    try:
-        return run(["docker", "pull", "--quiet", image], 60, check=False).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
-
-
-def load_into(cluster, images):
-    """kind knows by the image's id which nodes have it already."""
-    if not cluster.kind_name:
-        say(f"this is no kind cluster: its nodes must hold {', '.join(images)} already")
-        return
-    for image in images:
-        say(f"loading {image} into the nodes of the kind cluster \"{cluster.kind_name}\"")
-        only = ["--nodes", cluster.control_plane()] if image == LOAD else []  # the node that the load pod prefers
-        run(["kind", "load", "docker-image", image, "--name", cluster.kind_name, *only], 180)

@@ -1,14 +1,14 @@
 """Figures of a run as Markdown: the table of docs/kubernetes-results.md."""
-import os
-import platform
 import time
+
+from machine import load_average, machine
 
 METHOD = """\
 # Results on Kubernetes
 
 `./dev kind test discovery` applies the manifests of the Kubernetes guide as they are written there (`test/kind/manifests`), one way
 after the other, and disturbs each cluster while a load runs. This file is what it wrote (`--record`). The figures show what happens and in which order
-of magnitude; they are not a benchmark of speed.
+of magnitude; they are not a benchmark of speed, which is [kubernetes-bench.md](kubernetes-bench.md).
 
 ## Method
 
@@ -23,17 +23,8 @@ of magnitude; they are not a benchmark of speed.
 """
 
 
-def machine(kube):
-    nodes = kube.nodes()
-    version = nodes[0]["status"]["nodeInfo"]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    kind = f"kind, {len(nodes)} nodes as containers of one machine" if kube.kind_name else f"{len(nodes)} nodes"
-    return (f"{kind}; {os.cpu_count()} processors, {memory:.0f} GiB, Linux {platform.release()}; Kubernetes {version['kubeletVersion']}, "
-            f"{version['containerRuntimeVersion'].replace('://', ' ')}; load average {os.getloadavg()[0]:.1f} at the end of the run")
-
-
 def as_markdown(kube, results):
-    lines = [METHOD, "## Machine", "", f"{machine(kube)}; {time.strftime('%Y-%m-%d', time.gmtime())}.", ""]
+    lines = [METHOD, "## Machine", "", f"{machine(kube)}; load average {load_average():.1f} at the end of the run; {time.strftime('%Y-%m-%d', time.gmtime())}.", ""]
     for result in results:
         trial = result["trial"]
         lines += [f"## {trial.option.title[0].upper()}{trial.option.title[1:]}", ""]

@@ -17,18 +17,20 @@ import traceback
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "tools/kind")]
+import docker_images  # noqa: E402
 import guide  # noqa: E402
 import guide_steps  # noqa: E402
 import images  # noqa: E402
 import report  # noqa: E402
 import steps  # noqa: E402
-from kube import Failure, Kube, Skip, say  # noqa: E402
+from kube import Failure, Skip, say  # noqa: E402
+from load_pod import Cluster, ensure_load_pod, remove_load_pod  # noqa: E402
 from options import OPTIONS  # noqa: E402
-from trial import Trial, clear, ensure_load_pod, remove_load_pod  # noqa: E402
+from trial import Trial, clear  # noqa: E402
 
-RESULTS = images.ROOT / "docs/kubernetes-results.md"
-RUN_FOLDER = images.ROOT / ".run/kind"
+RESULTS = docker_images.ROOT / "docs/kubernetes-results.md"
+RUN_FOLDER = docker_images.ROOT / ".run/kind"
 # In this order; what a step needs to have run before it is in NEEDS.
 STEPS = {"form": (steps.form, 300), "guide": (guide_steps.guide, 120), "load": (steps.start_load, 60), "scale": (steps.scale, 600),
          "pod": (steps.pod, 400), "leader": (steps.leader, 400), "node": (steps.node, 400), "apiserver": (steps.apiserver, 800),
@@ -105,8 +107,8 @@ def run_option(kube, option, names, seed):
 
 def prepare(kube, options):
     """Images in the nodes, and the load pod."""
-    images.require_product()
-    wanted = [images.PRODUCT, images.LOAD]
+    docker_images.require_product()
+    wanted = [docker_images.PRODUCT, images.LOAD]
     say(f"image {images.LOAD}: clients and judge of the integration tests (a minute the first time)")
     images.ensure_load()
     if any(option.init_image == images.BUSYBOX for option in options):
@@ -115,7 +117,8 @@ def prepare(kube, options):
     if any(option.init_image == images.KUBECTL for option in options):
         images.ensure_kubectl(kube.control_plane() if kube.kind_name else None)
         wanted.append(images.KUBECTL)
-    images.load_into(kube, wanted)
+    # The load pod prefers the control plane.
+    docker_images.load_into(kube, wanted, only_control_plane=[images.LOAD])
 
 
 def discovery(arguments):
@@ -130,7 +133,7 @@ def discovery(arguments):
     if arguments.guide and any(guide.MANIFESTS.joinpath(f"{name}.yaml").read_text() != text
                                for name, text in guide.compose(arguments.guide.read_text()).items()):
         sys.exit("manifests differ from the guide; test/kind/guide.py shows where")
-    kube, seed = Kube(), random.randrange(1, 10**6)
+    kube, seed = Cluster(), random.randrange(1, 10**6)
     say(f"cluster {kube.context}, seed {seed}")
     clear(kube)
     prepare(kube, [option for option, _ in plans])
@@ -150,7 +153,7 @@ def discovery(arguments):
     text = report.as_markdown(kube, results)
     print("\n" + text[text.index("## Machine"):])
     if arguments.record:
-        say(f"written to {RESULTS.relative_to(images.ROOT)}")
+        say(f"written to {RESULTS.relative_to(docker_images.ROOT)}")
     failed = [f"{result['trial'].option.name}/{name}" for result in results for name in result["failed"]]
     say(f"discovery: {len(results)} options, {'failed: ' + ', '.join(failed) if failed else 'all steps passed'}")
     return 1 if failed else 0
@@ -169,7 +172,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if arguments.command == "discovery":
         return discovery(arguments)
-    kube = Kube()
+    kube = Cluster()
     if arguments.command == "prepare":
         prepare(kube, OPTIONS)
     else:

@@ -7,7 +7,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE / "load"), str(HERE.parent / "integration")]
+sys.path[:0] = [str(HERE), str(HERE / "load"), str(HERE.parent / "integration"), str(HERE.parents[1] / "tools/kind")]
 import guide  # noqa: E402
 import images  # noqa: E402
 import options  # noqa: E402

@@ -2,7 +2,7 @@
 import contextlib
 import time
 
-from kube import LOAD_NAMESPACE, Failure, check, say, wait_for
+from kube import Failure, check, say, wait_for
 
 OURS = "whitewater-kind-test"  # a ConfigMap whose presence says that the objects named whitewater are of these tests
 OBJECTS = ("statefulset/whitewater", "service/whitewater-headless", "service/whitewater-service", "rolebinding/whitewater-pod-reader-binding",
@@ -119,16 +119,3 @@ def clear(kube):
     kube.kubectl("delete", "pods,pvc", "-l", "app=whitewater", "--ignore-not-found", "--grace-period=1", seconds=120)
     wait_for("no pod is left", lambda: not kube.pods(), 120, 1)
     kube.kubectl("delete", "configmap", OURS, "--ignore-not-found")
-
-
-def ensure_load_pod(kube, manifest, is_fresh):
-    """The load pod runs; made anew when its image may have changed."""
-    if is_fresh:
-        kube.kubectl("delete", "namespace", LOAD_NAMESPACE, "--ignore-not-found", seconds=120)
-    kube.kubectl("-n", LOAD_NAMESPACE, "apply", "-f", str(manifest), seconds=60)
-    kube.kubectl("-n", LOAD_NAMESPACE, "wait", "--for=condition=Ready", "pod/load", "--timeout=90s", seconds=100)
-    wait_for("the load pod takes orders", lambda: kube.ask("now"), 30)
-
-
-def remove_load_pod(kube):
-    kube.kubectl("delete", "namespace", LOAD_NAMESPACE, "--ignore-not-found", seconds=120)

@@ -324,6 +324,41 @@ TEST_CASE("the log grows in the background, rolls, releases and reuses, and refu
   CHECK(log.stats().segments == 3);
 }
 
+TEST_CASE("S11 a log that could not grow finds the space that came free, though nothing is appended") {
+  // Intent: a full leader refuses writes, so no append of its own ever asks the disk again. What is in the way here is
+  // a folder.
+  const TempDir dir;
+  auto options = options_in(dir.path(), Strategy::thread);
+  options.growth_retry_interval = base::milliseconds(20);
+  REQUIRE(::mkdir(options.dir.c_str(), 0700) == 0);
+  const std::string in_the_way = options.dir + "/segment-000002.wwlog.new";
+  REQUIRE(::mkdir(in_the_way.c_str(), 0700) == 0);
+  auto opened = RaftLog::open(options, no_sink);
+  auto& log = *opened.log;
+  LogEvents events;
+  for (std::uint64_t i = 1; !log.is_full(200'000); ++i) {
+    LogAppend append;
+    append.token = i;
+    append.entries.push_back(entry(i, 1, std::string(200'000, 'g')));
+    log.append(std::move(append));
+    wait_durable(log, i);
+  }
+  const auto poll_for = [&](int ms) {
+    pollfd waiting{log.completion_fd(), POLLIN, 0};
+    if (::poll(&waiting, 1, ms) == 1) log.poll(events);
+  };
+  for (int n = 0; n < 10; ++n) poll_for(10);
+  CHECK(log.stats().segments == 2);
+  REQUIRE(log.is_full(200'000));
+  REQUIRE(::rmdir(in_the_way.c_str()) == 0);
+  for (int n = 0; n < 500 && log.is_full(200'000); ++n) {
+    log.retry_growth();
+    poll_for(10);
+  }
+  CHECK(log.stats().segments == 3);
+  CHECK_FALSE(log.is_full(200'000));
+}
+
 TEST_CASE("S10 a failed write ends the log for good") {
   // Intent: ENOSPC from the device is thrown once and ever after; nothing becomes durable behind it.
   for (const auto strategy : {Strategy::thread, Strategy::uring}) {

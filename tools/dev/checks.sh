@@ -53,6 +53,9 @@ check_formatting() {
 # With the commands of the preset dev, which compiles each file for itself.
 check_with_commands() { (configure_preset dev) && python3 "$1" --build-dir build/dev; }
 
+# What these decide without a cluster.
+check_kind() { python3 test/kind/test_kind.py && python3 bench/kind/test_bench.py; }
+
 # Debian has no helm: it is built with Go, once. The rest of the tests does not depend on it, so a machine without Go goes on.
 check_chart() {
   if ! [ -x .deps/helm ] || ! [ -x .deps/helm-docs ]; then
@@ -142,7 +145,7 @@ run_tests() {
   run_step shellcheck check_scripts
   run_step layers check_layering
   run_step format check_formatting
-  run_step kind python3 test/kind/test_kind.py
+  run_step kind check_kind
   run_step chart check_chart
   run_step seccomp check_seccomp
   if [ -z "$only_step" ]; then start_beside compiling_checks; else compiling_checks; fi

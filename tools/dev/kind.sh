@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# ./dev kind: the guide's manifests and failures on a real Kubernetes cluster. It works on the cluster that KUBECONFIG names, or on one
+# ./dev kind: the guide's manifests, failures and the benchmark on a real Kubernetes cluster. It works on the cluster that KUBECONFIG names, or on one
 # of its own, made by kind. It never takes the cluster of ~/.kube/config. Sourced by ./dev.
 
 : "${run_dir:?this file is sourced by ./dev}"
@@ -7,7 +7,7 @@
 kind_name=whitewater
 kind_config=$run_dir/kind/kubeconfig # of the cluster that is ours; its presence says that there is one
 
-kind_usage="kind: up, down, or test discovery (test discovery --help tells more)"
+kind_usage="kind: up, down, test discovery, test chart, or bench (with --help each of the last three tells more)"
 
 require_tool() { # NAME WHERE
   command -v "$1" >/dev/null || die "$1 is missing: $2"
@@ -46,13 +46,35 @@ kind_up() {
 }
 
 kind_test() {
-  [ "${1:-}" = discovery ] || die "$kind_usage"
+  local what=${1:-}
+  local -a program
+  case "$what" in
+    discovery) program=(test/kind/run.py discovery) ;;
+    chart) program=(test/kind/chart.py) ;;
+    *) die "$kind_usage" ;;
+  esac
   shift
   case " $* " in
-    *" --help "* | *" --list "*) exec python3 test/kind/run.py discovery "$@" ;;
+    *" --help "* | *" --list "*) exec python3 "${program[@]}" "$@" ;;
   esac
   use_cluster
-  python3 test/kind/run.py discovery "$@"
+  python3 "${program[@]}" "$@"
+}
+
+# kind_bench [--build-dir DIR] ARGUMENT...: the load generator comes from a build folder, the members from the image.
+kind_bench() {
+  local build=build/release
+  case " $* " in
+    *" --help "* | *" -h "* | *" --list "*) exec python3 bench/kind/run.py "$@" ;;
+  esac
+  if [ "${1:-}" = --build-dir ]; then
+    [ $# -ge 2 ] || die "kind bench: --build-dir needs a folder"
+    build=$2
+    shift 2
+  fi
+  use_cluster
+  build_load_image "$build"
+  python3 bench/kind/run.py "$@"
 }
 
 # Removes what the tests left in the cluster, and the cluster itself if `kind up` made it.
@@ -61,6 +83,7 @@ kind_down() {
   if [ -n "${KUBECONFIG:-}" ] && [ "$KUBECONFIG" != "$kind_config" ]; then
     use_cluster
     python3 test/kind/run.py clean
+    python3 bench/kind/run.py --clean
   elif [ -f "$kind_config" ]; then
     kind delete cluster --name "$kind_name" --kubeconfig "$kind_config"
     rm -f "$kind_config" "$run_dir/kind/cluster.yaml" # what failed steps left stays
@@ -75,6 +98,7 @@ kind_command() {
   case "$command" in
     up) kind_up "$@" ;;
     test) kind_test "$@" ;;
+    bench) kind_bench "$@" ;;
     down) kind_down "$@" ;;
     *) die "$kind_usage" ;;
   esac

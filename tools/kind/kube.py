@@ -1,11 +1,9 @@
-"""kubectl, docker and time, each call with a limit. Knows one cluster: the one that KUBECONFIG names."""
+"""kubectl, docker and time, each call with a limit. Knows one cluster, the one that KUBECONFIG names, and one namespace of it."""
 import json
 import os
 import subprocess
 import time
 
-NAMESPACE = "default"  # the guide's manifests name it
-LOAD_NAMESPACE = "whitewater-kind-test"
 STARTED = time.monotonic()
 
 
@@ -50,13 +48,15 @@ def wait_for(what, probe, seconds, interval=0.5):
 
 
 class Kube:
-    def __init__(self):
+    def __init__(self, namespace, selector=""):
+        """`selector`: labels of the pods that are looked at; empty: all of the namespace."""
+        self.namespace, self.selector = namespace, selector
         context = run(["kubectl", "config", "current-context"], 10).stdout.strip()
         self.kind_name = context.removeprefix("kind-") if context.startswith("kind-") else None
         self.context = context
 
     def kubectl(self, *arguments, seconds=30, check=True, stdin=None):
-        return run(["kubectl", "--context", self.context, "-n", NAMESPACE, f"--request-timeout={seconds}s", *arguments], seconds + 10,
+        return run(["kubectl", "--context", self.context, "-n", self.namespace, f"--request-timeout={seconds}s", *arguments], seconds + 10,
                    check=check, stdin=stdin)
 
     def json(self, *arguments, **more):
@@ -65,17 +65,9 @@ class Kube:
     def exec(self, pod, *command, seconds=20, check=True):
         return self.kubectl("exec", pod, "-c", "whitewater", "--", *command, seconds=seconds, check=check)
 
-    def ask(self, order, seconds=60, **arguments):
-        """An order to the load pod."""
-        done = self.kubectl("-n", LOAD_NAMESPACE, "exec", "load", "--", "python3", "-B", "ask.py", order, json.dumps(arguments), seconds=seconds)
-        answer = json.loads(done.stdout)
-        if "error" in answer:
-            raise Failure(f"{order}: {answer['error']}")
-        return answer["ok"]
-
     def pods(self):
-        """The members' pods by name."""
-        return {pod["metadata"]["name"]: pod for pod in self.json("get", "pods", "-l", "app=whitewater")["items"]}
+        """By name."""
+        return {pod["metadata"]["name"]: pod for pod in self.json("get", "pods", "-l", self.selector)["items"]}
 
     def logs(self, pod, container="whitewater", seconds=20):
         return self.kubectl("logs", pod, "-c", container, seconds=seconds).stdout.splitlines()
@@ -96,29 +88,34 @@ class Kube:
         except subprocess.TimeoutExpired:
             return False
 
+    def keep(self, path, *arguments):
+        """What kubectl says, in a file. Never raises."""
+        try:
+            done = self.kubectl(*arguments, seconds=20, check=False)
+            path.write_text(done.stdout + done.stderr)
+        except (subprocess.TimeoutExpired, OSError) as error:
+            path.write_text(f"{error}\n")
+
     def diagnose(self, folder):
         """Everything that explains a failure, one file each. Never raises."""
         folder.mkdir(parents=True, exist_ok=True)
-
-        def keep(name, *arguments):
-            try:
-                done = self.kubectl(*arguments, seconds=20, check=False)
-                (folder / name).write_text(done.stdout + done.stderr)
-            except (subprocess.TimeoutExpired, OSError) as error:
-                (folder / name).write_text(f"{error}\n")
-        keep("pods.txt", "get", "pods", "-A", "-o", "wide")
-        keep("objects.yaml", "get", "statefulset,service,endpointslices,pvc", "-o", "yaml")
-        keep("events.txt", "get", "events", "--sort-by=.lastTimestamp")
-        keep("describe.txt", "describe", "pods", "-l", "app=whitewater")
-        keep("load.log", "-n", LOAD_NAMESPACE, "logs", "load")
+        self.keep(folder / "pods.txt", "get", "pods", "-A", "-o", "wide")
+        self.keep(folder / "objects.yaml", "get", "statefulset,job,service,endpointslices,pvc", "-o", "yaml")
+        self.keep(folder / "events.txt", "get", "events", "--sort-by=.lastTimestamp")
+        self.keep(folder / "describe.txt", "describe", "pods", "-l", self.selector)
         try:
-            names = sorted(self.pods())
+            pods = self.pods()
         except (Failure, subprocess.TimeoutExpired):
-            names = []
-        for pod in names:
-            keep(f"{pod}.log", "logs", pod, "--all-containers", "--prefix=false")
-            keep(f"{pod}.previous.log", "logs", pod, "-c", "whitewater", "--previous")
-            keep(f"{pod}.members.txt", "exec", pod, "-c", "whitewater", "--", "whitewater", "members")
-            keep(f"{pod}.history.txt", "exec", pod, "-c", "whitewater", "--", "whitewater", "membership", "history")
-            keep(f"{pod}.healthz.json", "exec", pod, "-c", "whitewater", "--", "wget", "-qO-", "http://127.0.0.1:2379/healthz")
+            pods = {}
+        for name, pod in sorted(pods.items()):
+            self.keep(folder / f"{name}.log", "logs", name, "--all-containers", "--prefix=false")
+            if any(container["name"] == "whitewater" for container in pod["spec"]["containers"]):
+                self._keep_member(folder, name)
         return folder
+
+    def _keep_member(self, folder, name):
+        inside = ("exec", name, "-c", "whitewater", "--")
+        self.keep(folder / f"{name}.previous.log", "logs", name, "-c", "whitewater", "--previous")
+        self.keep(folder / f"{name}.members.txt", *inside, "whitewater", "members")
+        self.keep(folder / f"{name}.history.txt", *inside, "whitewater", "membership", "history")
+        self.keep(folder / f"{name}.healthz.json", *inside, "wget", "-qO-", "http://127.0.0.1:2379/healthz")

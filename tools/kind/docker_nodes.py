@@ -47,3 +47,18 @@ def wait_for_controllers(kube):
         return True
     say("waiting for the scheduler and the controllers, which follow the API server")
     wait_for("the scheduler and the controllers are back", lead, 300, 2)
+
+
+def kill_container(node, container):
+    """SIGKILL to a container's first process, from its node. `container`: as a pod's status names it."""
+    run(["docker", "exec", node, "ctr", "--namespace", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", container.rpartition("//")[2]], 30)
+
+
+def write_file(nodes, path, text):
+    for node in nodes:
+        run(["docker", "exec", "-i", node, "sh", "-c", 'mkdir -p "$(dirname "$1")" && cat >"$1"', "sh", path], 30, stdin=text)
+
+
+def remove_folder(nodes, path):
+    for node in nodes:
+        run(["docker", "exec", node, "rm", "-rf", path], 30)
