@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs in the load's pod: puts with a record, then the check of what was acknowledged. Prints each result behind a mark with its exit code.
 #   load.sh ENDPOINTS SETTLE_SECONDS ARGUMENT...    a negative SETTLE_SECONDS: no record and no check
+exec 2>&1 # one stream, so that no line of the other one comes between a mark and its result
 endpoints=$1 settle=$2
 shift 2
 [ "$settle" -lt 0 ] || set -- "$@" --record /record/writes

@@ -56,8 +56,8 @@ def as_text(scenarios, run):
 
 def as_markdown(scenarios, run, pictures):
     """`pictures`: of each scenario's name its files, as written beside the text."""
-    lines = [METHOD, "## Machine", "", f"{run['machine']}; {run['date']}. Rounds: {run['pace']['rounds']}, of {run['pace']['speed']} s each where speed is measured; seed {run['seed']}.", "", "## Bars", "",
-             row(*HEADERS), "|---|---|---|---:|---|"]
+    rounds = f"Rounds: {run['pace']['rounds']}, of {run['pace']['speed']} s each where speed is measured; seed {run['seed']}."
+    lines = [METHOD, "## Machine", "", f"{run['machine']}; {run['date']}. {rounds}", "", "## Bars", "", row(*HEADERS), "|---|---|---|---:|---|"]
     lines += [row(*cells[:4], f"**{cells[4]}**" if cells[4] == bars.MISSED else cells[4]) for cells in rows(scenarios, run)] + [""]
     for scenario in scenarios:
         data = run["scenarios"].get(scenario.name)

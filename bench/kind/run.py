@@ -3,7 +3,7 @@
 
 usage: ./dev kind bench [--build-dir DIR] [SCENARIO ...] [--list] [--rounds N] [--quick] [--record] [--keep] [--clean] [--seed N]
 
-All of it takes about 25 minutes, --quick about 12. Scenarios run in the order of --list, whatever the order of their names here. Everything is made
+All of it takes about 25 minutes, --quick about 14. Scenarios run in the order of --list, whatever the order of their names here. Everything is made
 in the namespace whitewater-bench and taken away afterwards. A scenario that fails names a folder with logs, descriptions and events, and does not end the others.
 Exit code: 0 every bar is met, 1 some are not, 2 usage."""
 import argparse
