@@ -29,7 +29,7 @@ struct Options {
   // Who this member is.
   std::string name;     // POD_NAME, else the host name
   std::string pod_ip;   // POD_IP; empty outside Kubernetes
-  std::string pod_uid;  // POD_UID; may be empty
+  std::string pod_uid;  // WHITEWATER_POD_UID; may be empty
   std::string data_dir;
 
   // Where it listens and how others reach it. host:port, IPv6 in brackets.

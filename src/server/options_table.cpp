@@ -20,7 +20,7 @@ std::vector<OptionRow> make_table() {
   return {
       {"name", "POD_NAME", "Identity", &O::name, "", "name of this member (default: the host name)"},
       {"pod_ip", "POD_IP", "Identity", &O::pod_ip, "", "address of this pod, from the downward API"},
-      {"pod_uid", "POD_UID", "Identity", &O::pod_uid, "",
+      {"pod_uid", "WHITEWATER_POD_UID", "Identity", &O::pod_uid, "",
        "uid of this pod, from the downward API; with it only another pod rejoins (rejoin_removed)"},
       {"data_dir", "WHITEWATER_DATA_DIR", "Identity", &O::data_dir, "/var/lib/whitewater",
        "folder of the log, the store and the member's identity; never shared between members"},

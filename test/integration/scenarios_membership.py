@@ -136,7 +136,7 @@ def scenario_removed_member(context):
         first(cluster, 4)
         one, extra = cluster.members[0], cluster.members[3]
         extra.stop()
-        extra.environment |= {"WHITEWATER_REJOIN_REMOVED": "true", "POD_UID": "0b5c"}
+        extra.environment |= {"WHITEWATER_REJOIN_REMOVED": "true", "WHITEWATER_POD_UID": "0b5c"}
         extra.start()
         wait_roles(one, {**voters(0, 1, 2), "whitewater-3": "learner"})
         cluster.wait_ready()
@@ -149,7 +149,7 @@ def scenario_removed_member(context):
         time.sleep(3)
         check(extra.is_running() and "whitewater-3" not in roles(one), f"{roles(one)}")
         extra.stop()
-        extra.environment["POD_UID"] = "77ae"
+        extra.environment["WHITEWATER_POD_UID"] = "77ae"
         extra.start()
         wait_roles(one, {**voters(0, 1, 2), "whitewater-3": "learner"})
         check(rows(one)["whitewater-3"]["id"] != old_id, "a removed node id came back")

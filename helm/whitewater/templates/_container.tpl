@@ -6,7 +6,7 @@
 - name: POD_IP
   valueFrom:
     fieldRef: {fieldPath: status.podIP}
-- name: POD_UID
+- name: WHITEWATER_POD_UID
   valueFrom:
     fieldRef: {fieldPath: metadata.uid}
 - name: NAMESPACE
